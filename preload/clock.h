@@ -1,0 +1,117 @@
+/* The time of the waits: CLOCK_MONOTONIC in ns within 1 ms, at the price of reading the CPU's counter.
+ *
+ * The counter (TSC, or aarch64's CNTVCT) is used where the kernel itself keeps time by it. A thread ties
+ * it to CLOCK_MONOTONIC (an *anchor*) after any interval of more than 1 ms and at least once a second, so
+ * that neither a drifting rate nor a suspended machine can carry it away. The rate is measured between two
+ * anchors of one thread, again and again.
+ */
+#ifndef LOOPTAP_CLOCK_H
+#define LOOPTAP_CLOCK_H
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "preload/sys.h"
+#include "preload/vdso.h"
+
+namespace looptap {
+
+constexpr uint64_t kLongInterval_ns = 1000000;
+
+/* One per process. */
+struct Clock {
+  ClockGettime vdso;     // nullptr: the syscall
+  uint32_t use_counter;  // 0: every instant comes from the vDSO
+  uint32_t reserved;
+  // Any thread writes these, each whole; that they may be of two measurements does not matter.
+  uint64_t ns_per_tick;   // 32.32 fixed point; 0: not measured yet
+  uint64_t second_ticks;  // ticks in a second
+  uint64_t long_ticks;    // ticks in kLongInterval_ns
+};
+
+/* One per thread. */
+struct Anchor {
+  uint64_t ticks, ns;   // the same instant on both clocks; ns 0: none yet
+  uint64_t last_ticks;  // when the thread last asked
+  uint64_t precise;     // whether the two were read close enough together to measure a rate
+};
+
+#if defined(__x86_64__)
+inline uint64_t read_counter() { return __builtin_ia32_rdtsc(); }
+
+inline bool counter_is_steady() {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(0x80000007, &a, &b, &c, &d)) return false;
+  return d & (1u << 8);  // invariant TSC
+}
+inline const char* counter_source() { return "tsc\n"; }
+#else
+inline uint64_t read_counter() {
+  uint64_t ticks;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+  return ticks;
+}
+inline bool counter_is_steady() { return true; }  // by architecture
+inline const char* counter_source() { return "arch_sys_counter\n"; }
+#endif
+
+/* Fills in a zeroed clock. Opens files in /proc and /sys. */
+inline void start_clock(Clock& clock) {
+  char source[32];
+  clock.vdso = find_vdso_clock();
+  clock.use_counter = counter_is_steady() &&
+                      sys::read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                                     source, sizeof source) > 0 &&
+                      same_text(source, counter_source());
+}
+
+/* Ties the thread's counter to CLOCK_MONOTONIC and returns the instant. */
+__attribute__((noinline)) inline uint64_t take_anchor(Clock& clock, Anchor& anchor) {
+  uint64_t before = read_counter();
+  uint64_t ns = monotonic_ns(clock.vdso);
+  uint64_t after = read_counter();
+  uint64_t ticks = before + (after - before) / 2;
+  uint64_t elapsed_ns = ns - anchor.ns, elapsed_ticks = ticks - anchor.ticks;
+
+  // A rate from 10 ms to 2 s: shorter is imprecise, longer may hold a suspend, in which the two differ.
+  uint64_t precise = (after - before) < (1u << 12);
+  if (precise && anchor.precise && anchor.ns && elapsed_ns >= 10000000 && elapsed_ns <= 2000000000 &&
+      (after - before) * 20000 < elapsed_ticks) {
+    uint64_t ns_per_tick = (elapsed_ns << 32) / elapsed_ticks;
+    __atomic_store_n(&clock.second_ticks, (1000000000ull << 32) / ns_per_tick, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock.long_ticks, (kLongInterval_ns << 32) / ns_per_tick, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock.ns_per_tick, ns_per_tick, __ATOMIC_RELEASE);
+  }
+
+  // The anchor stays where it is until it is old enough to measure a rate by, or nothing could be measured
+  // in a loop whose intervals are all short.
+  uint64_t rate = __atomic_load_n(&clock.ns_per_tick, __ATOMIC_RELAXED);
+  if (rate || !anchor.ns || !anchor.precise || elapsed_ns >= 10000000) {
+    anchor.ticks = ticks;
+    anchor.ns = ns;
+    anchor.precise = precise;
+  }
+  anchor.last_ticks = after;
+  return ns;
+}
+
+/* The present instant. */
+inline uint64_t now_ns(Clock& clock, Anchor& anchor) {
+  if (!clock.use_counter) return monotonic_ns(clock.vdso);
+  uint64_t ticks = read_counter();
+  uint64_t rate = __atomic_load_n(&clock.ns_per_tick, __ATOMIC_ACQUIRE);
+  uint64_t since_anchor = ticks - anchor.ticks;
+  // A counter that seems to go back makes these huge, and is tied anew. The product below stays under 2^62.
+  if (!rate || since_anchor > __atomic_load_n(&clock.second_ticks, __ATOMIC_RELAXED) ||
+      ticks - anchor.last_ticks > __atomic_load_n(&clock.long_ticks, __ATOMIC_RELAXED))
+    return take_anchor(clock, anchor);
+  anchor.last_ticks = ticks;
+  return anchor.ns + ((since_anchor * rate) >> 32);
+}
+
+}  // namespace looptap
+
+#endif

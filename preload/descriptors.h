@@ -1,0 +1,121 @@
+/* Which loop a descriptor number stands for: births, first waits and ends of epoll instances. */
+#ifndef LOOPTAP_DESCRIPTORS_H
+#define LOOPTAP_DESCRIPTORS_H
+
+#include "preload/process.h"
+#include "preload/thread.h"
+
+namespace looptap {
+
+inline void note_highest(Process* process, uint32_t fd) {
+  uint32_t highest = __atomic_load_n(&process->highest_descriptor, __ATOMIC_RELAXED);
+  while (fd > highest && !__atomic_compare_exchange_n(&process->highest_descriptor, &highest, fd, true,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
+
+/* Replaces what is known of a number; a loop that it stood for ends. */
+inline void replace_descriptor(Process* process, uint32_t fd, Descriptor value) {
+  uint16_t old = __atomic_exchange_n(&process->descriptors[fd], value, __ATOMIC_ACQ_REL);
+  if (old < kFirstLoop) return;
+  Thread& thread = this_thread(process);
+  looptap_end(&process->segment.loops, &thread.state, old - kFirstLoop, thread_now_ns(process, thread));
+}
+
+/* epoll_create has returned fd (or -1). */
+inline void descriptor_born(int fd) {
+  if (fd < 0) return;
+  Process* process = ready_process();
+  if (!process && !(process = start_process())) return;
+  if (static_cast<uint32_t>(fd) >= kDescriptors || !is_own(process)) return;
+  note_highest(process, static_cast<uint32_t>(fd));
+  replace_descriptor(process, static_cast<uint32_t>(fd), kUnwaited);
+}
+
+/* fd is about to be closed or replaced. Before, not after: afterwards another thread may have it anew. */
+inline void descriptor_closing(int fd) {
+  Process* process = ready_process();
+  if (!process || static_cast<uint32_t>(fd) >= kDescriptors) return;
+  uint16_t known = __atomic_load_n(&process->descriptors[fd], __ATOMIC_ACQUIRE);
+  if (known == kNotEpoll || known == kClaiming || !is_own(process)) return;
+  replace_descriptor(process, static_cast<uint32_t>(fd), kNotEpoll);
+}
+
+inline void descriptors_closing(uint32_t first, uint32_t last) {
+  Process* process = ready_process();
+  if (!process) return;
+  uint32_t highest = __atomic_load_n(&process->highest_descriptor, __ATOMIC_RELAXED);
+  for (uint32_t fd = first; fd <= last && fd <= highest; fd++) descriptor_closing(static_cast<int>(fd));
+}
+
+/* Whether a number of which nothing is known (inherited through fork, made past libc) is an epoll
+ * instance. Where /proc does not tell, the caller is believed. */
+inline bool is_epoll(int fd) {
+  Text<40> path;
+  char link[32];
+  path.add("/proc/self/fd/").add(static_cast<uint64_t>(fd));
+  long length =
+      sys::call(SYS_readlinkat, sys::kCwd, sys::address(path.bytes), sys::address(link), sizeof link - 1);
+  if (!sys::failed(length)) {
+    link[length] = 0;
+    return same_text(link, "anon_inode:[eventpoll]");
+  }
+  constexpr int kGetFlags = 1;  // F_GETFD
+  return sys::failed(sys::call(SYS_readlinkat, sys::kCwd, sys::address("/proc/self"), sys::address(link),
+                               sizeof link)) &&
+         !sys::failed(sys::call(SYS_fcntl, fd, kGetFlags));
+}
+
+inline void read_thread_name(char (&name)[16]) {
+  constexpr int kGetName = 16;  // PR_GET_NAME
+  if (sys::failed(sys::call(SYS_prctl, kGetName, sys::address(name)))) name[0] = 0;
+}
+
+/* Finds a slot for a new loop of this thread: that of a loop of its own that ended, else an unused one.
+ * Returns the descriptor's new value. */
+inline uint16_t find_slot(Process* process, Thread& thread) {
+  char name[16] = {};
+  read_thread_name(name);
+  if (matches_any(process->exclude, name)) return kUnmeasured;
+
+  Segment& segment = process->segment;
+  const uint64_t now = thread_now_ns(process, thread);
+  uint64_t used = looptap_load(&segment.header->loops_used);
+  for (uint32_t i = 0; i < used && i < segment.slots; i++)
+    if (looptap_take_over(looptap_loop_at(&segment.loops, i), &thread.state, now))
+      return static_cast<uint16_t>(kFirstLoop + i);
+
+  if (used < segment.slots && (used = looptap_add(&segment.header->loops_used, 1)) < segment.slots &&
+      reserve_slot(segment, static_cast<uint32_t>(used))) {
+    looptap_loop* loop = looptap_loop_at(&segment.loops, static_cast<uint32_t>(used));
+    copy_line(loop->thread_name, sizeof loop->thread_name, name);
+    looptap_begin(loop, &thread.state, now);
+    return static_cast<uint16_t>(kFirstLoop + used);
+  }
+  looptap_add(&segment.header->loops_dropped, 1);
+  return kUnmeasured;
+}
+
+/* The first wait on a descriptor: gives it a slot. Returns what is known of it now. */
+__attribute__((noinline)) inline uint16_t claim_descriptor(Process* process, int fd) {
+  uint16_t* place = &process->descriptors[fd];
+  // Two threads may come at once; the second waits for the first, but not for long.
+  for (int spins = 0; spins < 10000; spins++) {
+    uint16_t known = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    if (known == kUnmeasured || known >= kFirstLoop) return known;
+    if (known == kClaiming) continue;
+    if (known == kNotEpoll && !is_epoll(fd)) return kNotEpoll;
+    if (!is_own(process)) return kNotEpoll;
+    if (!__atomic_compare_exchange_n(place, &known, kClaiming, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      continue;
+    note_highest(process, static_cast<uint32_t>(fd));
+    known = find_slot(process, this_thread(process));
+    __atomic_store_n(place, known, __ATOMIC_RELEASE);
+    return known;
+  }
+  return kClaiming;
+}
+
+}  // namespace looptap
+
+#endif

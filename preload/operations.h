@@ -1,0 +1,43 @@
+/* How C++ reaches the memory that loop_state.h and histogram_scheme.h work on.
+ *
+ * bpf/operations.h defines the same names for BPF. Loads acquire, stores release, what changes a word is
+ * both; every word may be written by several threads at once.
+ */
+#ifndef LOOPTAP_OPERATIONS_H
+#define LOOPTAP_OPERATIONS_H
+
+#include "preload/segment_layout.h"
+
+/* The loops of one process. */
+struct looptap_loops {
+  unsigned char* slots; /* the first struct looptap_loop */
+  uint64_t stride;      /* bytes from one to the next */
+  struct looptap_ring* ring;
+};
+
+static inline struct looptap_loop* looptap_loop_at(const struct looptap_loops* loops, uint32_t ordinal) {
+  return (struct looptap_loop*)(loops->slots + loops->stride * ordinal);
+}
+
+static inline struct looptap_ring* looptap_ring_of(const struct looptap_loops* loops) { return loops->ring; }
+
+static inline uint64_t looptap_load(const uint64_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
+static inline void looptap_store(uint64_t* word, uint64_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* Returns what the word held before. */
+static inline uint64_t looptap_add(uint64_t* word, uint64_t value) {
+  return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
+}
+
+/* True when the word held `expected` and now holds `value`. */
+static inline int looptap_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+  return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* floor(log2(value)); value > 0. */
+static inline uint32_t looptap_log2(uint64_t value) { return 63u - (uint32_t)__builtin_clzll(value); }
+
+#endif

@@ -1,0 +1,216 @@
+/* liblooptap.so: stands in front of the calls in which an event loop waits, and of those in which epoll
+ * instances are born and die, and tells the segment what it sees.
+ *
+ * THE CHARTER. This code runs inside programs that we do not own. Everything in preload/ keeps to it:
+ *   - The host comes first. Whatever fails, the host's call goes through as if there were no probe.
+ *   - LOOPTAP_DISABLE=1 turns the probe off before it does anything else.
+ *   - No allocation, no lock that can block, no thread, no signal, no abort, no output (LOOPTAP_VERBOSE=1
+ *     aside). Everything is async-signal-safe. errno is the host's: our own calls are raw ones.
+ *   - The call goes to the *next* definition, so that cancellation and other preloads work; raw syscalls
+ *     only where there is none. No object with a destructor lives across it: a cancelled or longjmped
+ *     wait never comes back.
+ *   - No libc is needed: no DT_NEEDED, every libc symbol weak. One library for glibc, musl and neither.
+ *   - A forked child starts anew and never writes into its parent's segment. A vfork child changes nothing.
+ *   - Only reserved memory is written: a full file system or a file-size limit must not raise a signal.
+ */
+#include "preload/descriptors.h"
+#include "preload/loop_state.h"
+#include "preload/next_function.h"
+#include "preload/process.h"
+#include "preload/thread.h"
+
+struct epoll_event;
+struct sigset;
+struct timespec64 {
+  int64_t seconds;
+  int64_t nanoseconds;
+};
+
+extern "C" {
+__attribute__((visibility("hidden"))) void* looptap_next_syscall;
+__attribute__((visibility("hidden"))) void looptap_syscall_closes(int fd);
+}
+
+namespace {
+
+using namespace looptap;
+
+/* One wait of the calling thread that is being measured; process is nullptr when it is not. */
+struct Wait {
+  Process* process;
+  uint32_t ordinal;
+  uint32_t number;
+};
+
+inline void begin_wait(Wait& wait, int fd, int64_t timeout_ns) {
+  wait.process = nullptr;
+  Process* process = ready_process();
+  if (__builtin_expect(!process, 0) && !(process = start_process())) return;
+  if (__builtin_expect(static_cast<uint32_t>(fd) >= kDescriptors, 0)) {
+    if (fd > 0 && !__atomic_exchange_n(&process->lost_high_descriptor, 1, __ATOMIC_RELAXED))
+      looptap_add(&process->segment.header->loops_dropped, 1);
+    return;
+  }
+  uint16_t known = __atomic_load_n(&process->descriptors[fd], __ATOMIC_ACQUIRE);
+  if (__builtin_expect(known < kFirstLoop, 0) && (known = claim_descriptor(process, fd)) < kFirstLoop) return;
+
+  Thread& thread = this_thread(process);
+  wait.ordinal = known - kFirstLoop;
+  wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
+                              thread_now_ns(process, thread), timeout_ns);
+  wait.process = process;
+}
+
+inline void end_wait(const Wait& wait, int64_t result) {
+  if (!wait.process) return;
+  Thread& thread = t_thread;
+  // A signal handler may have forked inside the wait: this is then the child, and its page is empty.
+  if (__builtin_expect(thread.nonce != wait.process->nonce, 0)) return;
+  looptap_leave(&wait.process->segment.loops, &thread.state, wait.ordinal, wait.number,
+                thread_now_ns(wait.process, thread), result);
+}
+
+inline int64_t milliseconds_to_ns(int timeout_ms) {
+  return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : int64_t{timeout_ms} * 1000000;
+}
+
+inline int64_t timespec_to_ns(const timespec64* timeout) {
+  constexpr int64_t kMostSeconds = 1000000000;  // 31 years: as good as none, and far from overflow
+  if (!timeout || timeout->seconds > kMostSeconds) return LOOPTAP_NO_TIMEOUT;
+  return timeout->seconds * 1000000000 + timeout->nanoseconds;
+}
+
+constexpr long kSignalSetSize = 8;
+
+__attribute__((constructor)) void loaded() {
+  if (!environment_says_yes("LOOPTAP_DISABLE")) find_early_functions();
+}
+
+__attribute__((destructor)) void unloaded() { note_exit(); }
+
+}  // namespace
+
+#define LOOPTAP_EXPORT extern "C" __attribute__((visibility("default")))
+
+// Waits.
+
+LOOPTAP_EXPORT int epoll_wait(int fd, epoll_event* events, int most, int timeout_ms) {
+  auto function = next<int (*)(int, epoll_event*, int, int)>(kEpollWait);
+  Wait wait;
+  begin_wait(wait, fd, milliseconds_to_ns(timeout_ms));
+  int result = function ? function(fd, events, most, timeout_ms)
+                        : static_cast<int>(libc_result(sys::call(SYS_epoll_pwait, fd, sys::address(events),
+                                                                 most, timeout_ms, 0, kSignalSetSize)));
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int epoll_pwait(int fd, epoll_event* events, int most, int timeout_ms, const sigset* mask) {
+  auto function = next<int (*)(int, epoll_event*, int, int, const sigset*)>(kEpollPwait);
+  Wait wait;
+  begin_wait(wait, fd, milliseconds_to_ns(timeout_ms));
+  int result = function
+                   ? function(fd, events, most, timeout_ms, mask)
+                   : static_cast<int>(libc_result(sys::call(SYS_epoll_pwait, fd, sys::address(events), most,
+                                                            timeout_ms, sys::address(mask), kSignalSetSize)));
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const timespec64* timeout,
+                                const sigset* mask) {
+  auto function = next<int (*)(int, epoll_event*, int, const timespec64*, const sigset*)>(kEpollPwait2);
+  Wait wait;
+  begin_wait(wait, fd, timespec_to_ns(timeout));
+  constexpr long kEpollPwait2Number = 441;  // newer than some headers
+  int result = function ? function(fd, events, most, timeout, mask)
+                        : static_cast<int>(libc_result(sys::call(kEpollPwait2Number, fd, sys::address(events),
+                                                                 most, sys::address(timeout),
+                                                                 sys::address(mask), kSignalSetSize)));
+  end_wait(wait, result);
+  return result;
+}
+
+// Births.
+
+LOOPTAP_EXPORT int epoll_create(int size) {
+  auto function = next<int (*)(int)>(kEpollCreate);
+  int fd = function    ? function(size)
+           : size <= 0 ? static_cast<int>(libc_result(-sys::kErrorInvalid))
+                       : static_cast<int>(libc_result(sys::call(SYS_epoll_create1, 0)));
+  descriptor_born(fd);
+  return fd;
+}
+
+LOOPTAP_EXPORT int epoll_create1(int flags) {
+  auto function = next<int (*)(int)>(kEpollCreate1);
+  int fd = function ? function(flags) : static_cast<int>(libc_result(sys::call(SYS_epoll_create1, flags)));
+  descriptor_born(fd);
+  return fd;
+}
+
+// Ends.
+
+LOOPTAP_EXPORT int close(int fd) {
+  descriptor_closing(fd);
+  auto function = known_next<int (*)(int)>(kClose);
+  return function ? function(fd) : static_cast<int>(libc_result(sys::close(fd)));
+}
+
+LOOPTAP_EXPORT int close_range(unsigned first, unsigned last, int flags) {
+  constexpr int kOnlyOnExec = 4;  // CLOSE_RANGE_CLOEXEC closes nothing now
+  constexpr long kCloseRangeNumber = 436;
+  if (!(flags & kOnlyOnExec)) descriptors_closing(first, last);
+  auto function = next<int (*)(unsigned, unsigned, int)>(kCloseRange);
+  return function ? function(first, last, flags)
+                  : static_cast<int>(libc_result(sys::call(kCloseRangeNumber, first, last, flags)));
+}
+
+LOOPTAP_EXPORT void closefrom(int first) {
+  const unsigned from = first < 0 ? 0 : static_cast<unsigned>(first);
+  descriptors_closing(from, ~0u);
+  auto function = next<void (*)(int)>(kCloseFrom);
+  constexpr long kCloseRangeNumber = 436;
+  if (function)
+    function(first);
+  else
+    sys::call(kCloseRangeNumber, from, ~0u, 0);
+}
+
+LOOPTAP_EXPORT int dup2(int from, int to) {
+  auto function = next<int (*)(int, int)>(kDup2);
+  if (from != to) descriptor_closing(to);
+#if defined(__x86_64__)
+  return function ? function(from, to) : static_cast<int>(libc_result(sys::call(SYS_dup2, from, to)));
+#else
+  constexpr int kGetFlags = 1;  // F_GETFD: dup2 of a number onto itself only looks whether it is open
+  if (function) return function(from, to);
+  if (from != to) return static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, 0)));
+  long open = sys::call(SYS_fcntl, from, kGetFlags);
+  return sys::failed(open) ? static_cast<int>(libc_result(open)) : to;
+#endif
+}
+
+LOOPTAP_EXPORT int dup3(int from, int to, int flags) {
+  auto function = next<int (*)(int, int, int)>(kDup3);
+  if (from != to) descriptor_closing(to);
+  return function ? function(from, to, flags)
+                  : static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, flags)));
+}
+
+/* Called by syscall() (preload/syscall_*.S) for SYS_close, which libuv uses. */
+void looptap_syscall_closes(int fd) { descriptor_closing(fd); }
+
+// The end of the process.
+
+LOOPTAP_EXPORT __attribute__((noreturn)) void _exit(int status) {
+  note_exit();
+  if (auto function = known_next<void (*)(int)>(kExit)) function(status);
+  for (;;) sys::call(SYS_exit_group, status);
+}
+
+LOOPTAP_EXPORT __attribute__((noreturn)) void _Exit(int status) {
+  note_exit();
+  if (auto function = known_next<void (*)(int)>(kExit2)) function(status);
+  for (;;) sys::call(SYS_exit_group, status);
+}

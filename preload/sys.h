@@ -1,0 +1,120 @@
+/* System calls without libc: each returns what the kernel returned, -errno on failure, and leaves errno
+ * alone. Not cancellation points. Thread-safe and async-signal-safe.
+ */
+#ifndef LOOPTAP_SYS_H
+#define LOOPTAP_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+namespace looptap::sys {
+
+#if defined(__x86_64__)
+inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+  long result;
+  register long r10 asm("r10") = d;
+  register long r8 asm("r8") = e;
+  register long r9 asm("r9") = f;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+}
+#elif defined(__aarch64__)
+inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+  register long x8 asm("x8") = number;
+  register long x0 asm("x0") = a;
+  register long x1 asm("x1") = b;
+  register long x2 asm("x2") = c;
+  register long x3 asm("x3") = d;
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = f;
+  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
+  return x0;
+}
+#else
+#error "looptap knows x86-64 and aarch64"
+#endif
+
+inline bool failed(long result) { return result < 0 && result > -4096; }
+inline long address(const void* pointer) { return reinterpret_cast<long>(pointer); }
+
+// The kernel's numbers, the same on both architectures except where said.
+constexpr int kCwd = -100;                                     // AT_FDCWD
+constexpr int kReadOnly = 0, kReadWrite = 2;                   // O_RDONLY, O_RDWR
+constexpr int kCreate = 0100, kExclusive = 0200;               // O_CREAT, O_EXCL
+constexpr int kCloseOnExec = 02000000, kPathOnly = 010000000;  // O_CLOEXEC, O_PATH
+#if defined(__x86_64__)
+constexpr int kDirectory = 0200000, kNoFollow = 0400000;  // O_DIRECTORY, O_NOFOLLOW
+#else
+constexpr int kDirectory = 040000, kNoFollow = 0100000;
+#endif
+constexpr int kErrorNoEntry = 2, kErrorExists = 17, kErrorInvalid = 22, kErrorNotSupported = 95;
+constexpr int kProtRead = 1, kProtWrite = 2;
+constexpr int kMapShared = 1, kMapPrivate = 2, kMapAnonymous = 0x20;
+constexpr int kAdviseDontFork = 10, kAdviseWipeOnFork = 18, kAdvisePopulateWrite = 23;
+
+inline long open_at(int directory, const char* path, int flags, unsigned mode = 0) {
+  return call(SYS_openat, directory, address(path), flags, mode);
+}
+inline long close(int fd) { return call(SYS_close, fd); }
+inline long read(int fd, void* buffer, size_t size) {
+  return call(SYS_read, fd, address(buffer), static_cast<long>(size));
+}
+inline long write(int fd, const void* buffer, size_t size) {
+  return call(SYS_write, fd, address(buffer), static_cast<long>(size));
+}
+inline long getpid() { return call(SYS_getpid); }
+inline long gettid() { return call(SYS_gettid); }
+
+inline void* map(size_t size, int flags, int fd) {
+  long result = call(SYS_mmap, 0, static_cast<long>(size), kProtRead | kProtWrite, flags, fd, 0);
+  return failed(result) ? nullptr : reinterpret_cast<void*>(result);
+}
+inline long unmap(void* at, size_t size) { return call(SYS_munmap, address(at), static_cast<long>(size)); }
+inline long advise(void* at, size_t size, int advice) {
+  return call(SYS_madvise, address(at), static_cast<long>(size), advice);
+}
+
+/* Reads a whole small file; returns the bytes read, which a NUL follows, or -errno. */
+inline long read_file(const char* path, char* buffer, size_t size) {
+  long fd = open_at(kCwd, path, kReadOnly | kCloseOnExec);
+  if (failed(fd)) return fd;
+  size_t length = 0;
+  while (length + 1 < size) {
+    long got = read(static_cast<int>(fd), buffer + length, size - 1 - length);
+    if (failed(got) || got == 0) break;
+    length += static_cast<size_t>(got);
+  }
+  buffer[length] = 0;
+  close(static_cast<int>(fd));
+  return static_cast<long>(length);
+}
+
+}  // namespace looptap::sys
+
+/* What the compiler may call by itself. Hidden: the host keeps its own. */
+extern "C" {
+__attribute__((visibility("hidden"), used)) inline void* memset(void* to, int value, size_t size) {
+  unsigned char* at = static_cast<unsigned char*>(to);
+  for (size_t i = 0; i < size; i++) {
+    at[i] = static_cast<unsigned char>(value);
+    asm volatile("" ::: "memory");  // or the loop becomes a call of memset
+  }
+  return to;
+}
+__attribute__((visibility("hidden"), used)) inline void* memcpy(void* __restrict to,
+                                                                const void* __restrict from, size_t size) {
+  unsigned char* at = static_cast<unsigned char*>(to);
+  const unsigned char* source = static_cast<const unsigned char*>(from);
+  for (size_t i = 0; i < size; i++) {
+    at[i] = source[i];
+    asm volatile("" ::: "memory");
+  }
+  return to;
+}
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* What the probe knows of the calling thread, and how it learns that the thread ends. */
+#ifndef LOOPTAP_THREAD_H
+#define LOOPTAP_THREAD_H
+
+#include "preload/operations.h"
+
+#include "preload/clock.h"
+#include "preload/loop_state.h"
+#include "preload/process.h"
+
+extern "C" {
+__attribute__((weak)) int pthread_key_create(unsigned* key, void (*destructor)(void*));
+__attribute__((weak)) int pthread_key_delete(unsigned key);
+__attribute__((weak)) int pthread_setspecific(unsigned key, const void* value);
+}
+
+namespace looptap {
+
+struct Thread {
+  looptap_thread state;
+  Anchor anchor;
+  uint64_t nonce;  // of the process it was set up for: differs in a forked child
+};
+
+inline __thread Thread t_thread __attribute__((tls_model("initial-exec")));
+
+enum : uint32_t { kNoKey, kMakingKey, kHaveKey, kNoKeyToBeHad };
+inline uint32_t g_key_status;
+inline unsigned g_key;
+
+inline uint64_t thread_now_ns(Process* process, Thread& thread) {
+  return now_ns(process->clock, thread.anchor);
+}
+
+inline void thread_ended(void*) {
+  Process* process = ready_process();
+  Thread& thread = t_thread;
+  if (!process || thread.nonce != process->nonce) return;
+  looptap_thread_ends(&process->segment.loops, &thread.state, thread_now_ns(process, thread));
+  thread.nonce = 0;  // should a later destructor wait again, the thread begins anew
+}
+
+/* glibc keeps the values of the first 32 keys inside the thread and allocates for the others, which the
+ * probe must not cause. */
+constexpr unsigned kKeysWithoutAllocation = 32;
+
+inline void watch_thread_end() {
+  if (!pthread_key_create || !pthread_setspecific || !pthread_key_delete) return;
+  uint32_t status = kNoKey;
+  if (__atomic_compare_exchange_n(&g_key_status, &status, kMakingKey, false, __ATOMIC_ACQ_REL,
+                                  __ATOMIC_ACQUIRE)) {
+    status = kNoKeyToBeHad;
+    if (pthread_key_create(&g_key, thread_ended) == 0) {
+      if (g_key < kKeysWithoutAllocation)
+        status = kHaveKey;
+      else
+        pthread_key_delete(g_key);
+    }
+    __atomic_store_n(&g_key_status, status, __ATOMIC_RELEASE);
+  }
+  if (status == kHaveKey) pthread_setspecific(g_key, &t_thread);
+}
+
+/* The calling thread, known to the process. */
+inline Thread& this_thread(Process* process) {
+  Thread& thread = t_thread;
+  if (thread.nonce != process->nonce) {
+    thread = Thread{};
+    thread.nonce = process->nonce;
+    thread.state.number = __atomic_add_fetch(&process->threads, 1, __ATOMIC_RELAXED);
+    thread.state.thread_id = static_cast<uint32_t>(sys::gettid());
+    watch_thread_end();
+  }
+  return thread;
+}
+
+}  // namespace looptap
+
+#endif
