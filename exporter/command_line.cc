@@ -1,0 +1,226 @@
+#include "exporter/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+
+#include "exporter/build_info.h"
+#include "exporter/duration.h"
+#include "exporter/latency_window.h"
+#include "exporter/log.h"
+
+namespace looptap {
+
+namespace {
+
+constexpr const char* kDefaultDirectory = "/dev/shm/looptap";
+constexpr uint64_t kLeastWindow_ns = 1'000'000'000;  // 12 ticks of 83 ms
+constexpr size_t kMostBounds = 100;
+
+/// The flags as they were written.
+struct ExporterFlags {
+  std::vector<std::string> listen_addresses;
+  std::string telemetry_path = "/metrics";
+  std::string segments_directory;
+  std::string linger = "30s";
+  std::string window = "60s";
+  std::string quantiles = "0.5,0.95,0.99";
+  std::string buckets = "1ms,2.5ms,5ms,10ms,25ms,50ms,100ms,250ms,500ms,1s,2.5s,5s,10s";
+  std::string stall_threshold = "100ms";
+  std::string log_level = "info";
+};
+
+void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& default_address,
+                        const std::string& default_directory) {
+  app.add_option("--web.listen-address", flags.listen_addresses,
+                 "HOST:PORT to listen on; repeatable; port 0 picks a free one [" + default_address + "]")
+      ->type_name("ADDRESS")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--web.telemetry-path", flags.telemetry_path, "where the metrics are")
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option("--segments.dir", flags.segments_directory,
+                 "the segment directory [LOOPTAP_DIR, or " + default_directory + "]")
+      ->type_name("DIR");
+  app.add_option("--segments.linger", flags.linger, "how long a dead process' final figures are shown")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--latency.window", flags.window, "what the summaries' quantiles cover")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--latency.quantiles", flags.quantiles, "the summaries' quantiles")
+      ->type_name("LIST")
+      ->capture_default_str();
+  app.add_option("--latency.buckets", flags.buckets, "upper bounds of eventloop_latency_seconds")
+      ->type_name("LIST")
+      ->capture_default_str();
+  app.add_option("--stall.threshold", flags.stall_threshold, "iterations longer than this are stalls")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--log.level", flags.log_level, "debug, info, warn or error")
+      ->type_name("LEVEL")
+      ->capture_default_str();
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (size_t at = 0;;) {
+    const size_t comma = list.find(',', at);
+    parts.push_back(list.substr(at, comma - at));
+    if (comma == std::string::npos) return parts;
+    at = comma + 1;
+  }
+}
+
+std::vector<double> parse_quantiles(const std::string& text) {
+  std::vector<double> quantiles;
+  for (const std::string& part : split(text)) {
+    double q = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), q);
+    if (part.empty() || error != std::errc() || end != part.data() + part.size() || !(q >= 0 && q <= 1))
+      throw std::invalid_argument("--latency.quantiles: \"" + part + "\" is not a number from 0 to 1");
+    quantiles.push_back(q);
+  }
+  std::sort(quantiles.begin(), quantiles.end());
+  if (std::adjacent_find(quantiles.begin(), quantiles.end()) != quantiles.end())
+    throw std::invalid_argument("--latency.quantiles: a quantile is named twice");
+  return quantiles;
+}
+
+uint64_t parse_duration_flag(const std::string& flag, const std::string& text) {
+  try {
+    return parse_duration(text);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(flag + ": " + error.what());
+  }
+}
+
+Bounds parse_bounds(const std::string& text) {
+  Bounds bounds;
+  for (const std::string& part : split(text))
+    bounds.push_back(parse_duration_flag("--latency.buckets", part));
+  if (bounds.size() > kMostBounds) throw std::invalid_argument("--latency.buckets: more than 100 bounds");
+  if (bounds.front() == 0 || !std::is_sorted(bounds.begin(), bounds.end(), std::less_equal<>()))
+    throw std::invalid_argument(
+        "--latency.buckets: the bounds must be above 0 and grow from one to the next");
+  return bounds;
+}
+
+LogLevel parse_log_level(const std::string& text) {
+  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                  {"info", LogLevel::kInfo},
+                                                  {"warn", LogLevel::kWarn},
+                                                  {"error", LogLevel::kError}};
+  const auto level = levels.find(text);
+  if (level == levels.end())
+    throw std::invalid_argument("--log.level: \"" + text + "\" is not debug, info, warn or error");
+  return level->second;
+}
+
+std::string parse_telemetry_path(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char byte) {
+    return isalnum(byte) || byte == '/' || byte == '-' || byte == '_' || byte == '.';
+  });
+  if (text.size() < 2 || text[0] != '/' || !plain || text.starts_with("/-/") || text.starts_with("/api/"))
+    throw std::invalid_argument("--web.telemetry-path: \"" + text + "\" is not a path like /metrics");
+  return text;
+}
+
+ExporterOptions check(const ExporterFlags& flags, const std::string& default_address,
+                      const std::string& default_directory) {
+  ExporterOptions options;
+  options.listen_addresses = flags.listen_addresses;
+  if (options.listen_addresses.empty()) options.listen_addresses = {default_address};
+  options.telemetry_path = parse_telemetry_path(flags.telemetry_path);
+  options.segments_directory =
+      flags.segments_directory.empty() ? default_directory : flags.segments_directory;
+  options.linger_ns = parse_duration_flag("--segments.linger", flags.linger);
+  options.window_ns = parse_duration_flag("--latency.window", flags.window);
+  if (options.window_ns < kLeastWindow_ns) throw std::invalid_argument("--latency.window: at least 1s");
+  options.quantiles = parse_quantiles(flags.quantiles);
+  options.latency_bounds_ns = parse_bounds(flags.buckets);
+  options.stall_threshold_ns = parse_duration_flag("--stall.threshold", flags.stall_threshold);
+  if (options.stall_threshold_ns < 1'000'000) throw std::invalid_argument("--stall.threshold: at least 1ms");
+  set_log_level(parse_log_level(flags.log_level));
+  return options;
+}
+
+std::string environment_directory() {
+  const char* value = getenv("LOOPTAP_DIR");
+  return value && *value ? value : "";
+}
+
+/// Help and errors of CLI11 end in newlines, and some of its errors have several lines.
+std::string first_line(std::string text) {
+  text.erase(std::find(text.begin(), text.end(), '\n'), text.end());
+  return text;
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+  CLI::App app("Event-loop latency of unmodified programs, for Prometheus.", "looptap");
+  app.set_version_flag("--version",
+                       std::string("looptap ") + build_version() + " (" + build_revision() + ")");
+  app.require_subcommand(1);
+  app.footer(
+      "  looptap run [flags] -- COMMAND [ARG...]\n  looptap serve [flags]\n  looptap install DIR\n"
+      "looptap SUBCOMMAND --help lists the flags.");
+
+  ExporterFlags serve_flags, run_flags;
+  CLI::App* serve = app.add_subcommand("serve", "the exporter: serves what the probes have measured");
+  const std::string serve_address = ":10064";
+  add_exporter_flags(*serve, serve_flags, serve_address, kDefaultDirectory);
+
+  CLI::App* run = app.add_subcommand("run", "start COMMAND with the probe, and the exporter beside it");
+  run->footer("The command comes after --:  looptap run [flags] -- COMMAND [ARG...]");
+  const std::string run_address = "127.0.0.1:0";
+  add_exporter_flags(*run, run_flags, run_address, "a private one");
+
+  InstallCommand install_command;
+  CLI::App* install = app.add_subcommand("install", "put liblooptap.so into DIR");
+  install->add_option("DIR", install_command.directory, "an existing directory")->required();
+
+  // The command's own arguments are none of our business: CLI11 sees only what stands before "--".
+  std::vector<std::string> command;
+  int ours = argc;
+  for (int i = 1; i < argc && ours == argc; i++) {
+    if (std::string(argv[i]) != "--") continue;
+    ours = i;
+    command.assign(argv + i + 1, argv + argc);
+  }
+
+  try {
+    app.parse(ours, argv);
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    return Print{(chosen.empty() ? app : *chosen.front()).help()};
+  } catch (const CLI::CallForVersion& version) {
+    return Print{std::string(version.what()) + "\n"};
+  } catch (const CLI::Error& error) {
+    std::string what = first_line(error.what());
+    if (run->parsed() && dynamic_cast<const CLI::ExtrasError*>(&error))
+      what += " (the command comes after --: looptap run [flags] -- COMMAND [ARG...])";
+    throw std::invalid_argument(what);
+  }
+
+  if (serve->parsed()) {
+    if (ours != argc) throw std::invalid_argument("serve takes no command");
+    const std::string directory = environment_directory();
+    return ServeCommand{check(serve_flags, serve_address, directory.empty() ? kDefaultDirectory : directory)};
+  }
+  if (run->parsed()) {
+    if (command.empty())
+      throw std::invalid_argument("no command to run: looptap run [flags] -- COMMAND [ARG...]");
+    return RunCommand{check(run_flags, run_address, environment_directory()), std::move(command)};
+  }
+  if (ours != argc) throw std::invalid_argument("install takes one directory");
+  return install_command;
+}
+
+}  // namespace looptap

@@ -1,0 +1,13 @@
+// Bytes of a host as the value of a label.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace looptap {
+
+/// Valid UTF-8, as Prometheus demands: each byte that is not part of any becomes U+FFFD.
+/// Quotes, backslashes and newlines stay; the serializer escapes them.
+std::string label_text(std::string_view bytes);
+
+}  // namespace looptap

@@ -1,0 +1,199 @@
+#include "exporter/latency.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "exporter/histogram_bounds.h"
+
+namespace looptap {
+
+namespace {
+
+constexpr uint64_t kObservation_ns = 1'000'000;  // one observation per millisecond of T
+constexpr double kNanosecond = 1e-9;
+
+int64_t as_signed(uint64_t value) { return static_cast<int64_t>(value); }
+
+/// value * part / whole, rounded down, without overflow.
+uint64_t share(uint64_t value, uint64_t part, uint64_t whole) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(value) * part / whole);
+}
+
+/// Where in its bucket a duration below 2^-10 s lies on average, 0 (lower bound) .. 1 (upper bound): these
+/// buckets carry no sums, but what all of them sum up to is known.
+double mean_place(const DurationHistogram& durations) {
+  double total = static_cast<double>(durations.total_ns);
+  double spread = static_cast<double>(durations.zero_count) * static_cast<double>(bound_ns(0));
+  double lowest = 0;
+  for (const auto& bucket : durations.buckets) {
+    const double count = static_cast<double>(bucket.count);
+    if (bucket.index >= LOOPTAP_FIRST_SUMMED) {
+      total -= static_cast<double>(bucket.sum_ns);
+      continue;
+    }
+    lowest += count * static_cast<double>(bound_ns(bucket.index));
+    spread += count * static_cast<double>(bound_ns(bucket.index + 1) - bound_ns(bucket.index));
+  }
+  return spread > 0 ? std::clamp((total - lowest) / spread, 0.0, 1.0) : 0;
+}
+
+}  // namespace
+
+LatencyDistribution::LatencyDistribution(const Observed& observed)
+    : excess_ns_(LOOPTAP_BUCKETS + 1), end_ns_(bound_ns(LOOPTAP_BUCKETS)) {
+  const DurationHistogram& closed = observed.iterations;
+  const int64_t open_at_end = as_signed(observed.open_at_end_ns);
+  const int64_t open_at_start = as_signed(observed.open_at_start_ns);
+
+  away_ns_ = as_signed(closed.total_ns) + open_at_end - open_at_start;
+  away_ns_ = std::max<int64_t>(away_ns_, 0);
+  observed_ns_ = as_signed(observed.idle_ns) + away_ns_;
+
+  // From the longest bucket down: what lies above a bound, as a count and a sum.
+  const double place = mean_place(closed);
+  int64_t count = 0, sum_ns = 0;
+  auto bucket = closed.buckets.rbegin();
+  for (uint32_t k = LOOPTAP_BUCKETS; k-- > 0;) {
+    for (; bucket != closed.buckets.rend() && bucket->index >= k; ++bucket) {
+      count += as_signed(bucket->count);
+      if (bucket->index >= LOOPTAP_FIRST_SUMMED) {
+        sum_ns += as_signed(bucket->sum_ns);
+      } else {
+        const double low = static_cast<double>(bound_ns(bucket->index));
+        const double high = static_cast<double>(bound_ns(bucket->index + 1));
+        sum_ns += static_cast<int64_t>(static_cast<double>(bucket->count) * (low + place * (high - low)));
+      }
+    }
+    const int64_t x = as_signed(bound_ns(k));
+    const int64_t excess =
+        sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
+    excess_ns_[k] = std::clamp<int64_t>(excess, excess_ns_[k + 1], away_ns_);
+  }
+
+  // The last bucket has no end of its own: it reaches as far as its longest iteration, or their mean.
+  end_ns_ = std::max(end_ns_, observed.open_at_end_ns);
+  if (!closed.buckets.empty() && closed.buckets.back().index == LOOPTAP_BUCKETS - 1)
+    end_ns_ = std::max(end_ns_, closed.buckets.back().sum_ns / closed.buckets.back().count);
+}
+
+double LatencyDistribution::quantile(double q) const {
+  if (observed_ns_ <= 0) return std::numeric_limits<double>::quiet_NaN();
+  const double wanted = (1 - q) * static_cast<double>(observed_ns_);  // S(x) of the answer
+  if (static_cast<double>(away_ns_) <= wanted) return 0;
+
+  // The first bound whose excess is not above what is wanted; the answer lies before it.
+  const auto after = std::find_if(excess_ns_.begin(), excess_ns_.end(),
+                                  [&](int64_t excess) { return static_cast<double>(excess) <= wanted; });
+  const auto k = static_cast<uint32_t>(after - excess_ns_.begin());
+  const double low = k ? static_cast<double>(bound_ns(k - 1)) : 0;
+  const double high = static_cast<double>(k < LOOPTAP_BUCKETS ? bound_ns(k) : end_ns_);
+  const double at_low = static_cast<double>(k ? excess_ns_[k - 1] : away_ns_);
+  const double at_high = static_cast<double>(excess_ns_[k]);
+  return (low + (high - low) * (at_low - wanted) / (at_low - at_high)) * kNanosecond;
+}
+
+int64_t LatencyDistribution::weight_below(uint32_t k, uint64_t x_ns) const {
+  const uint64_t low = bound_ns(k), high = bound_ns(k + 1);
+  const auto weight = static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]);
+  if (x_ns >= high) return as_signed(weight);
+  return x_ns <= low ? 0 : as_signed(share(weight, x_ns - low, high - low));
+}
+
+LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) const {
+  LatencyHistogram histogram;
+  constexpr uint32_t kFirst = LOOPTAP_FIRST_SUMMED;
+  const auto zero_weight = static_cast<uint64_t>(observed_ns_ - excess_ns_[kFirst]);
+  histogram.zero_count = zero_weight / kObservation_ns;
+
+  histogram.counts.reserve(LOOPTAP_BUCKETS - kFirst);
+  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
+    histogram.counts.push_back(static_cast<uint64_t>(weight_below(k, UINT64_MAX)) / kObservation_ns);
+
+  uint64_t below = histogram.zero_count;
+  uint32_t k = kFirst;
+  for (uint64_t x : classic_bounds) {
+    if (x < bound_ns(kFirst)) {
+      const auto idle = static_cast<uint64_t>(observed_ns_ - away_ns_);
+      histogram.classic.cumulative.push_back((idle + share(zero_weight - idle, x, bound_ns(kFirst))) /
+                                             kObservation_ns);
+      continue;
+    }
+    for (; k < LOOPTAP_BUCKETS && bound_ns(k + 1) <= x; k++) below += histogram.counts[k - kFirst];
+    const uint64_t part =
+        k < LOOPTAP_BUCKETS ? static_cast<uint64_t>(weight_below(k, x)) / kObservation_ns : 0;
+    histogram.classic.cumulative.push_back(below + part);
+  }
+  for (; k < LOOPTAP_BUCKETS; k++) below += histogram.counts[k - kFirst];
+  histogram.classic.cumulative.push_back(below);
+
+  // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
+  double area = static_cast<double>(bound_ns(kFirst)) * 0.5 *
+                (static_cast<double>(away_ns_) + static_cast<double>(excess_ns_[kFirst]));
+  for (k = kFirst; k < LOOPTAP_BUCKETS; k++)
+    area += static_cast<double>(bound_ns(k + 1) - bound_ns(k)) * 0.5 *
+            (static_cast<double>(excess_ns_[k]) + static_cast<double>(excess_ns_[k + 1]));
+  histogram.classic.sum_seconds = area / kObservation_ns * kNanosecond;
+  return histogram;
+}
+
+double duration_quantile(const DurationHistogram& durations, double q) {
+  const double count = static_cast<double>(durations.count());
+  if (count == 0) return std::numeric_limits<double>::quiet_NaN();
+  const double rank = q * count;
+  double below = static_cast<double>(durations.zero_count);
+  if (below >= rank && below > 0) return rank / below * static_cast<double>(bound_ns(0)) * kNanosecond;
+  for (const auto& bucket : durations.buckets) {
+    const double here = static_cast<double>(bucket.count);
+    if (below + here >= rank) {
+      const double low = static_cast<double>(bound_ns(bucket.index));
+      const double high = static_cast<double>(bound_ns(bucket.index + 1));
+      return (low + (high - low) * (rank - below) / here) * kNanosecond;
+    }
+    below += here;
+  }
+  return static_cast<double>(bound_ns(durations.buckets.back().index + 1)) * kNanosecond;
+}
+
+ClassicHistogram duration_histogram(const DurationHistogram& durations, const Bounds& classic_bounds) {
+  ClassicHistogram histogram;
+  uint64_t below = 0;
+  auto bucket = durations.buckets.begin();
+  for (uint64_t x : classic_bounds) {
+    if (x < bound_ns(0)) {
+      histogram.cumulative.push_back(share(durations.zero_count, x, bound_ns(0)));
+      continue;
+    }
+    for (; bucket != durations.buckets.end() && bound_ns(bucket->index + 1) <= x; ++bucket)
+      below += bucket->count;
+    uint64_t part = 0;
+    if (bucket != durations.buckets.end() && bound_ns(bucket->index) < x) {
+      const uint64_t low = bound_ns(bucket->index), high = bound_ns(bucket->index + 1);
+      part = share(bucket->count, x - low, high - low);
+    }
+    histogram.cumulative.push_back(durations.zero_count + below + part);
+  }
+  histogram.cumulative.push_back(durations.count());
+  histogram.sum_seconds = static_cast<double>(durations.total_ns) * kNanosecond;
+  return histogram;
+}
+
+uint32_t nearest_bound(uint64_t duration_ns) {
+  uint32_t k = 0;
+  while (k < LOOPTAP_BUCKETS && bound_ns(k + 1) <= duration_ns) k++;
+  if (k < LOOPTAP_BUCKETS && bound_ns(k + 1) - duration_ns < duration_ns - std::min(duration_ns, bound_ns(k)))
+    k++;
+  return k;
+}
+
+double bound_seconds(uint32_t k) { return std::exp2(k / 32.0 - 20); }
+
+uint64_t count_longer(const DurationHistogram& durations, uint64_t open_ns, uint32_t k) {
+  uint64_t count = open_ns > bound_ns(k) ? 1 : 0;
+  for (auto bucket = durations.buckets.rbegin(); bucket != durations.buckets.rend() && bucket->index >= k;
+       ++bucket)
+    count += bucket->count;
+  return count;
+}
+
+}  // namespace looptap

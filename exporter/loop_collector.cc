@@ -1,0 +1,201 @@
+#include "exporter/loop_collector.h"
+
+#include <chrono>
+#include <string>
+
+#include "exporter/build_info.h"
+
+namespace looptap {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr double kNanosecond = 1e-9;
+constexpr uint64_t kMicrosecond_ns = 1'000, kMillisecond_ns = 1'000'000, kSecond_ns = 1'000'000'000;
+
+const Bounds kIterationBounds_ns = {10 * kMicrosecond_ns,  100 * kMicrosecond_ns, 1 * kMillisecond_ns,
+                                    5 * kMillisecond_ns,   10 * kMillisecond_ns,  25 * kMillisecond_ns,
+                                    50 * kMillisecond_ns,  100 * kMillisecond_ns, 250 * kMillisecond_ns,
+                                    500 * kMillisecond_ns, 1 * kSecond_ns,        5 * kSecond_ns,
+                                    10 * kSecond_ns};
+const Bounds kWakeupDelayBounds_ns = {100 * kMicrosecond_ns, 500 * kMicrosecond_ns, 1 * kMillisecond_ns,
+                                      5 * kMillisecond_ns,   10 * kMillisecond_ns,  50 * kMillisecond_ns,
+                                      100 * kMillisecond_ns, 1 * kSecond_ns};
+
+double seconds(uint64_t ns) { return static_cast<double>(ns) * kNanosecond; }
+
+using Labels = std::vector<ClientMetric::Label>;
+
+/// A family under construction: HELP is looptap's own text, which the serializer does not escape.
+class Family {
+ public:
+  Family(std::string name, std::string help, MetricType type) {
+    family_.name = std::move(name);
+    family_.help = std::move(help);
+    family_.type = type;
+  }
+
+  void value(const Labels& labels, double value) {
+    ClientMetric& metric = add(labels);
+    (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+
+  void histogram(const Labels& labels, const Bounds& bounds_ns, const ClassicHistogram& from) {
+    ClientMetric& metric = add(labels);
+    metric.histogram.sample_count = from.cumulative.back();
+    metric.histogram.sample_sum = from.sum_seconds;
+    for (size_t i = 0; i < bounds_ns.size(); i++)
+      metric.histogram.bucket.push_back({from.cumulative[i], seconds(bounds_ns[i])});
+    metric.histogram.bucket.push_back({from.cumulative.back(), std::numeric_limits<double>::infinity()});
+  }
+
+  /// `count` and `sum` are those of the loop's whole life, as a counter's must be.
+  template <typename QuantileOf>
+  void summary(const Labels& labels, const std::vector<double>& quantiles, uint64_t count, double sum,
+               QuantileOf quantile_of) {
+    ClientMetric& metric = add(labels);
+    metric.summary.sample_count = count;
+    metric.summary.sample_sum = sum;
+    for (const double q : quantiles) metric.summary.quantile.push_back({q, quantile_of(q)});
+  }
+
+  MetricFamily take() { return std::move(family_); }
+
+ private:
+  ClientMetric& add(const Labels& labels) {
+    ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = labels;
+    return metric;
+  }
+  MetricFamily family_;
+};
+
+Labels labels_of(const LoopView& loop) {
+  return {{"process", loop.process}, {"pid", loop.pid}, {"loop", loop.loop}, {"thread", loop.thread}};
+}
+
+void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
+                   std::vector<MetricFamily>& families) {
+  Family latency(
+      "eventloop_latency_seconds",
+      "What an event that arrives at a random instant waits until the loop next polls; one observation "
+      "per millisecond observed.",
+      MetricType::Histogram);
+  Family latency_quantile("eventloop_latency_quantile_seconds",
+                          "Quantiles of the loop latency over the sliding window.", MetricType::Summary);
+  Family iteration("eventloop_iteration_seconds",
+                   "Closed iterations: from the return of the last wait to the next wait.",
+                   MetricType::Histogram);
+  Family iteration_quantile("eventloop_iteration_quantile_seconds",
+                            "Quantiles of the iterations that closed in the sliding window.",
+                            MetricType::Summary);
+  Family wakeup_delay("eventloop_wakeup_delay_seconds", "How late waits that timed out have woken.",
+                      MetricType::Histogram);
+  Family busy("eventloop_busy_seconds_total", "Time away from waiting, and in waits with timeout 0.",
+              MetricType::Counter);
+  Family wait("eventloop_wait_seconds_total", "Time in waits that may sleep.", MetricType::Counter);
+  Family blocked("eventloop_blocked_seconds",
+                 "How long the loop has now been away from waiting, or late in its wait; 0 while it waits.",
+                 MetricType::Gauge);
+  Family stalls("eventloop_stalls_total", "Iterations longer than looptap_stall_threshold_seconds.",
+                MetricType::Counter);
+  Family waits("eventloop_waits_total", "Waits that have returned.", MetricType::Counter);
+  Family events("eventloop_events_total", "Events that the waits have returned.", MetricType::Counter);
+
+  for (const LoopView& loop : view.loops) {
+    const Labels labels = labels_of(loop);
+    const LoopSample& sample = loop.sample;
+    const Reckoning reckoning = reckon(sample);
+
+    const LatencyHistogram lifetime =
+        LatencyDistribution(loop.lifetime).histogram(settings.latency_bounds_ns);
+    latency.histogram(labels, settings.latency_bounds_ns, lifetime.classic);
+    const LatencyDistribution recent(loop.window);
+    latency_quantile.summary(labels, settings.quantiles, lifetime.classic.cumulative.back(),
+                             lifetime.classic.sum_seconds, [&](double q) { return recent.quantile(q); });
+
+    const ClassicHistogram iterations = duration_histogram(sample.iterations, kIterationBounds_ns);
+    iteration.histogram(labels, kIterationBounds_ns, iterations);
+    iteration_quantile.summary(labels, settings.quantiles, iterations.cumulative.back(),
+                               iterations.sum_seconds,
+                               [&](double q) { return duration_quantile(loop.window.iterations, q); });
+    wakeup_delay.histogram(labels, kWakeupDelayBounds_ns,
+                           duration_histogram(sample.wakeup_delays, kWakeupDelayBounds_ns));
+
+    busy.value(labels, seconds(reckoning.busy_ns()));
+    wait.value(labels, seconds(reckoning.wait_ns));
+    blocked.value(labels, loop.alive ? seconds(blocked_ns(sample)) : 0);
+    stalls.value(labels, static_cast<double>(
+                             count_longer(sample.iterations, reckoning.open_iteration_ns, stall_bound)));
+    waits.value(labels, static_cast<double>(sample.waits));
+    events.value(labels, static_cast<double>(sample.events));
+  }
+  for (Family* family : {&latency, &latency_quantile, &iteration, &iteration_quantile, &wakeup_delay, &busy,
+                         &wait, &blocked, &stalls, &waits, &events})
+    families.push_back(family->take());
+}
+
+void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last_scrape_seconds,
+                      std::vector<MetricFamily>& families) {
+  const auto single = [&](const char* name, const char* help, MetricType type, double value) {
+    Family family(name, help, type);
+    family.value({}, value);
+    families.push_back(family.take());
+  };
+  Family build("looptap_build_info", "The exporter's version, revision and layout of segments; always 1.",
+               MetricType::Gauge);
+  build.value({{"version", build_version()},
+               {"revision", build_revision()},
+               {"layout", std::to_string(LOOPTAP_LAYOUT_VERSION)}},
+              1);
+  families.push_back(build.take());
+
+  Family segments("looptap_segments", "Segments shown, by whether their process lives.", MetricType::Gauge);
+  segments.value({{"state", "live"}}, static_cast<double>(view.live_segments));
+  segments.value({{"state", "ended"}}, static_cast<double>(view.ended_segments));
+  families.push_back(segments.take());
+
+  Family rejected("looptap_rejected_segments_total",
+                  "Files in the segment directory that were refused, by reason.", MetricType::Counter);
+  for (const Rejection why : kRejections) {
+    const auto count = view.rejected.find(why);
+    rejected.value({{"reason", name_of(why)}},
+                   count == view.rejected.end() ? 0 : static_cast<double>(count->second));
+  }
+  families.push_back(rejected.take());
+
+  single("looptap_dropped_loops_total", "Loops that found no slot in their segment.", MetricType::Counter,
+         static_cast<double>(view.dropped_loops));
+  single("looptap_inconsistent_reads_total",
+         "Samples that could not be taken and were replaced by the one before.", MetricType::Counter,
+         static_cast<double>(view.inconsistent_reads));
+  single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
+         MetricType::Gauge, static_cast<double>(view.unremovable_segments));
+  single("looptap_stall_threshold_seconds",
+         "The stall threshold in use: the bucket bound nearest to the one asked for.", MetricType::Gauge,
+         bound_seconds(stall_bound));
+  single("looptap_last_scrape_duration_seconds", "How long the scrape before this one took to collect.",
+         MetricType::Gauge, last_scrape_seconds);
+}
+
+}  // namespace
+
+LoopCollector::LoopCollector(LoopMonitor& monitor, CollectorSettings settings)
+    : monitor_(monitor),
+      settings_(std::move(settings)),
+      stall_bound_(nearest_bound(settings_.stall_threshold_ns)) {}
+
+std::vector<MetricFamily> LoopCollector::Collect() const {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<MetricFamily> families;
+  const MonitorView view = monitor_.view();
+  collect_loops(view, settings_, stall_bound_, families);
+  collect_exporter(view, stall_bound_, last_scrape_seconds_, families);
+  last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return families;
+}
+
+}  // namespace looptap

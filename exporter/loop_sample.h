@@ -1,0 +1,72 @@
+// What the exporter knows of one loop at one instant, whatever it was fed by.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace looptap {
+
+/// Durations by bucket of preload/histogram_scheme.h, only the buckets that hold any, in ascending order.
+struct DurationHistogram {
+  struct Bucket {
+    uint32_t index;  ///< 0 .. LOOPTAP_BUCKETS - 1
+    uint64_t count;
+    uint64_t sum_ns;  ///< exact, for iterations from bucket LOOPTAP_FIRST_SUMMED on; else 0
+  };
+  std::vector<Bucket> buckets;
+  uint64_t zero_count = 0;  ///< durations of at most 2^-20 s
+  uint64_t total_ns = 0;    ///< sum of all durations, exact
+
+  uint64_t count() const;
+
+  /// What came since `earlier`. Counters that seem to have gone back count as not having moved.
+  DurationHistogram since(const DurationHistogram& earlier) const;
+  void add(const DurationHistogram& other);
+};
+
+enum class Activity {
+  kDormant,  ///< nobody waits and no iteration is open
+  kWaiting,  ///< in a wait that may sleep
+  kPolling,  ///< in a wait with timeout 0
+  kAway      ///< an iteration is open
+};
+
+/// One loop. Instants are CLOCK_MONOTONIC nanoseconds.
+struct LoopSample {
+  uint32_t ordinal = 0;
+  std::string thread_name;
+  uint32_t thread_id = 0;
+
+  uint64_t waits = 0;
+  uint64_t events = 0;
+  uint64_t wait_ns = 0;
+  uint64_t poll_ns = 0;
+  DurationHistogram iterations;     ///< closed ones
+  DurationHistogram wakeup_delays;  ///< of waits that timed out
+
+  Activity activity = Activity::kDormant;
+  bool nested = false;  ///< runs inside an iteration of another loop, which answers for it
+  uint64_t activity_since_ns = 0;
+  uint64_t deadline_ns = UINT64_MAX;  ///< of the present wait; UINT64_MAX: none, or not known
+  uint64_t taken_ns = 0;              ///< when the sample was taken, not later than the copy
+};
+
+/// A sample's counters with what is open at the instant of the sample counted in.
+/// The probe's clock and ours agree within 1 ms; open intervals are taken that much shorter, so that a
+/// counter never shows more than the interval will have had when it closes.
+struct Reckoning {
+  uint64_t wait_ns = 0;
+  uint64_t poll_ns = 0;
+  uint64_t open_iteration_ns = 0;  ///< age of the open iteration; 0: none (or a nested one)
+  uint64_t closed_iterations_ns = 0;
+
+  uint64_t busy_ns() const { return closed_iterations_ns + open_iteration_ns + poll_ns; }
+  uint64_t observed_ns() const { return busy_ns() + wait_ns; }  ///< DESIGN's T
+};
+Reckoning reckon(const LoopSample& sample);
+
+/// Age of the open iteration, or of a wait that is long past its deadline; 0 while the loop waits.
+uint64_t blocked_ns(const LoopSample& sample);
+
+}  // namespace looptap

@@ -1,0 +1,45 @@
+// looptap: event-loop latency of unmodified programs, for Prometheus.
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "exporter/command_line.h"
+#include "exporter/log.h"
+#include "exporter/probe_library.h"
+#include "exporter/run_command.h"
+#include "exporter/serve_command.h"
+
+namespace {
+
+using namespace looptap;
+
+constexpr int kUsage = 2;
+
+struct Execute {
+  int operator()(const ServeCommand& command) const { return serve(command); }
+  int operator()(const RunCommand& command) const { return run(command); }
+  int operator()(const InstallCommand& command) const {
+    const std::string path = copy_probe_library(find_probe_library(), command.directory);
+    log(LogLevel::kInfo, "installed " + path);
+    return EXIT_SUCCESS;
+  }
+  int operator()(const Print& print) const {
+    fputs(print.text.c_str(), stdout);
+    return EXIT_SUCCESS;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return std::visit(Execute(), parse_command_line(argc, argv));
+  } catch (const std::invalid_argument& error) {
+    log(LogLevel::kError, std::string(error.what()) + " (see looptap --help)");
+    return kUsage;
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, error.what());
+    return kUsage;
+  }
+}

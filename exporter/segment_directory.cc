@@ -1,0 +1,235 @@
+#include "exporter/segment_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include "exporter/log.h"
+
+namespace looptap {
+
+namespace {
+
+constexpr uint64_t kRemoveAfter_ns = 60'000'000'000;  // dead for so long, so that every exporter has seen it
+constexpr const char* kJanitor = ".janitor";
+
+int open_directory(const std::string& path) {
+  return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+}  // namespace
+
+SegmentDirectory::SegmentDirectory(std::string path, uint64_t linger_ns)
+    : path_(std::move(path)), linger_ns_(linger_ns) {
+  directory_ = open_directory(path_);
+  if (directory_ < 0 && errno == ENOENT) {
+    // As the probe would make it: programs of any user put their segments there.
+    if (mkdir(path_.c_str(), 0777) == 0)
+      chmod(path_.c_str(), 01777);
+    else if (errno != EEXIST)
+      throw std::runtime_error("cannot create the segment directory " + path_ + ": " + strerror(errno));
+    directory_ = open_directory(path_);
+  }
+  if (directory_ < 0) {
+    const bool link = errno == ELOOP || errno == ENOTDIR;
+    throw std::runtime_error("cannot read the segment directory " + path_ + ": " +
+                             (link ? "it is not a directory (symlinks are not followed)" : strerror(errno)));
+  }
+  struct statfs system {};
+  if (fstatfs(directory_, &system) == 0 && system.f_type == OVERLAYFS_SUPER_MAGIC)
+    log(LogLevel::kWarn,
+        path_ +
+            " is on overlayfs, where the locks that tell living processes from dead ones are "
+            "lost: use a tmpfs or another volume");
+}
+
+SegmentDirectory::~SegmentDirectory() {
+  close(directory_);
+  if (janitor_ >= 0) close(janitor_);
+}
+
+std::optional<std::vector<SegmentDirectory::File>> SegmentDirectory::list() {
+  // A descriptor of its own: reading moves the position. Opened anew, so that a directory that was replaced
+  // is found.
+  const int fd = open_directory(path_);
+  if (fd < 0) return std::nullopt;
+  dup3(fd, directory_, O_CLOEXEC);
+  DIR* stream = fdopendir(fd);
+  if (!stream) {
+    close(fd);
+    return std::nullopt;
+  }
+  std::vector<File> files;
+  while (const dirent* entry = readdir(stream)) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && name != kJanitor) files.push_back({name, entry->d_ino});
+  }
+  closedir(stream);
+  return files;
+}
+
+std::string SegmentDirectory::unique_pid_label(const ProcessIdentity& identity) const {
+  const std::string pid = std::to_string(identity.pid);
+  const auto taken = [&](const std::string& label) {
+    for (const auto& [name, other] : segments_)
+      if (other.pid_label == label && other.file->identity().name == identity.name) return true;
+    return false;
+  };
+  if (!taken(pid)) return pid;
+  const std::string in_namespace = pid + "@" + std::to_string(identity.pid_namespace);
+  if (identity.pid_namespace && !taken(in_namespace)) return in_namespace;
+  return pid + "@" + std::to_string(identity.created_ns);
+}
+
+void SegmentDirectory::reject(const File& file, Rejection why) {
+  refused_[file.name] = file.inode;
+  rejected_[why]++;
+  log(LogLevel::kWarn, "not a segment: " + path_ + "/" + file.name + " (" + name_of(why) + ")");
+}
+
+SegmentDirectory::Segments::iterator SegmentDirectory::forget(Segments::iterator segment,
+                                                              uint64_t dead_since_ns) {
+  forgotten_drops_ += segment->second.file->loops_dropped();
+  forgotten_inconsistent_reads_ += segment->second.file->inconsistent_reads();
+  finished_[segment->first] = dead_since_ns;
+  return segments_.erase(segment);
+}
+
+void SegmentDirectory::track(const File& file, uint64_t now_ns) {
+  Rejection why{};
+  auto opened = SegmentFile::open(directory_, file.name, why);
+  if (!opened) {
+    // Gone again: its process and its janitor were quick.
+    struct stat facts;
+    if (fstatat(directory_, file.name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) reject(file, why);
+    return;
+  }
+  TrackedSegment segment;
+  segment.file_name = file.name;
+  segment.inode = file.inode;
+  segment.file = std::move(opened);
+  const ProcessIdentity& identity = segment.file->identity();
+  // The same process after an exec, or its number given anew: what it was before makes room.
+  for (auto other = segments_.begin(); other != segments_.end();) {
+    const ProcessIdentity& before = other->second.file->identity();
+    const bool same = before.name == identity.name && before.pid == identity.pid &&
+                      before.pid_namespace == identity.pid_namespace;
+    if (same && !other->second.file->alive()) {
+      other = forget(other, now_ns);
+    } else {
+      ++other;
+    }
+  }
+  segment.pid_label = unique_pid_label(identity);
+  log(LogLevel::kDebug, "found " + file.name + ": " + identity.name);
+  segments_.emplace(file.name, std::move(segment));
+}
+
+void SegmentDirectory::follow_lives(uint64_t now_ns) {
+  for (auto at = segments_.begin(); at != segments_.end();) {
+    TrackedSegment& segment = at->second;
+    if (!segment.dead_since_ns) {
+      if (segment.file->alive())
+        segment.last_alive_ns = now_ns;
+      else
+        segment.dead_since_ns = now_ns;
+    }
+    if (segment.dead_since_ns && now_ns >= *segment.dead_since_ns + linger_ns_) {
+      at = forget(at, *segment.dead_since_ns);
+    } else {
+      ++at;
+    }
+  }
+}
+
+bool SegmentDirectory::hold_janitor_lock() {
+  if (janitor_ >= 0) return true;
+  if (janitor_refused_) return false;
+  // Without O_CREAT first: fs.protected_regular refuses it on another user's file.
+  int fd = openat(directory_, kJanitor, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) {
+    fd = openat(directory_, kJanitor, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd >= 0) fchmod(fd, 0666);  // past the umask: another user's exporter may take over
+  }
+  if (fd < 0) {
+    janitor_refused_ = errno != EEXIST;
+    if (janitor_refused_)
+      log(LogLevel::kWarn,
+          path_ + ": the segments of dead processes will not be removed: " + strerror(errno));
+    return false;
+  }
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+    close(fd);
+    return false;
+  }
+  janitor_ = fd;
+  return true;
+}
+
+void SegmentDirectory::remove(const std::string& name, uint64_t inode) {
+  if (unremovable_.contains(name)) return;
+  struct stat facts;
+  if (fstatat(directory_, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0 || facts.st_ino != inode) return;
+  if (unlinkat(directory_, name.c_str(), 0) == 0) return;
+  unremovable_.insert(name);
+  log(LogLevel::kWarn, "cannot remove " + path_ + "/" + name + ": " + strerror(errno));
+}
+
+void SegmentDirectory::clean_up(const std::vector<File>& files, uint64_t now_ns) {
+  std::map<std::string, uint64_t> finished, half_made;
+  std::map<std::string, uint64_t> refused;
+  std::set<std::string> unremovable;
+  for (const File& file : files) {
+    if (const auto known = refused_.find(file.name); known != refused_.end()) refused.insert(*known);
+    if (unremovable_.contains(file.name)) unremovable.insert(file.name);
+    const bool hidden = file.name.starts_with('.');
+    std::optional<uint64_t> dead_since_ns;
+    if (hidden) {
+      // A probe that was killed while it made its segment. Ours are .<pid>-...; nothing else is touched.
+      if (file.name.size() < 2 || !isdigit(static_cast<unsigned char>(file.name[1]))) continue;
+      dead_since_ns =
+          half_made.emplace(file.name, half_made_.contains(file.name) ? half_made_[file.name] : now_ns)
+              .first->second;
+    } else if (const auto known = finished_.find(file.name); known != finished_.end()) {
+      dead_since_ns = finished.insert(*known).first->second;
+    } else if (const auto tracked = segments_.find(file.name); tracked != segments_.end()) {
+      dead_since_ns = tracked->second.dead_since_ns;
+    }
+    if (dead_since_ns && now_ns >= *dead_since_ns + kRemoveAfter_ns && hold_janitor_lock())
+      remove(file.name, file.inode);
+  }
+  // Only of files that are still there, or the books would grow for ever.
+  finished_ = std::move(finished);
+  half_made_ = std::move(half_made);
+  refused_ = std::move(refused);
+  unremovable_ = std::move(unremovable);
+}
+
+void SegmentDirectory::refresh(uint64_t now_ns) {
+  const auto files = list();
+  if (!files) {
+    follow_lives(now_ns);
+    return;
+  }
+  for (const File& file : *files) {
+    if (file.name.starts_with('.') || segments_.contains(file.name) || finished_.contains(file.name))
+      continue;
+    const auto refused = refused_.find(file.name);
+    if (refused != refused_.end() && refused->second == file.inode) continue;
+    track(file, now_ns);
+  }
+  follow_lives(now_ns);
+  clean_up(*files, now_ns);
+}
+
+}  // namespace looptap

@@ -1,0 +1,28 @@
+#include "exporter/serve_command.h"
+
+#include <csignal>
+#include <cstdlib>
+
+#include "exporter/exporter.h"
+
+namespace looptap {
+
+int serve(const ServeCommand& command) {
+  // Blocked before any thread starts, so that every thread has them blocked and sigwait gets them.
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  sigprocmask(SIG_BLOCK, &stop, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  Exporter exporter(command.exporter);
+  int signal_number = 0;
+  sigwait(&stop, &signal_number);
+
+  // Whoever sends SIGTERM waits for us, and civetweb takes up to 3 s to end its threads. There is nothing to
+  // save: the kernel closes what is open.
+  std::_Exit(0);
+}
+
+}  // namespace looptap
