@@ -1,0 +1,257 @@
+// The state machine by itself, no preload: what each event does to a slot.
+#include "tests/unit/catch.h"
+
+#include <thread>
+
+#include "tests/unit/test_loops.h"
+
+namespace {
+constexpr uint64_t kMs = 1'000'000;
+}
+
+TEST_CASE("the time between two waits is an iteration, and waits are waits") {
+  TestLoops loops(1);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  const looptap_loop& loop = loops.slots[0];
+  loops.wait(thread, 0, 10 * kMs, 30 * kMs);
+  CHECK(TestLoops::iterations(loop) == 0);  // what was before the first wait is not an iteration
+  loops.wait(thread, 0, 35 * kMs, 35 * kMs + 100, 0);
+  loops.wait(thread, 0, 48 * kMs, 50 * kMs);
+  CHECK(TestLoops::iterations(loop) == 2);
+  CHECK(loop.iteration_ns == 5 * kMs + 13 * kMs - 100);
+  CHECK(loop.wait_ns == 22 * kMs);
+  CHECK(loop.poll_ns == 100);
+  CHECK(loop.waits == 3);
+  CHECK(loop.events == 3);
+  CHECK(loop.away_since_ns == 50 * kMs);
+  CHECK(TestLoops::settled(loop));
+  CHECK(loops.ring.written == 1);  // 13 ms
+  CHECK(loops.ring.entries[0].duration_ns == 13 * kMs - 100);
+}
+
+TEST_CASE("durations carry their sums from 2^-10 s on") {
+  TestLoops loops(1);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  uint64_t now = 0;
+  loops.wait(thread, 0, now, now);
+  for (const uint64_t d : {uint64_t{500}, 900'000 * uint64_t{1}, 3 * kMs, 3 * kMs + 1}) {
+    now += d;
+    loops.wait(thread, 0, now, now);
+  }
+  const looptap_loop& loop = loops.slots[0];
+  CHECK(loop.zero_iterations == 1);
+  const int32_t bucket = looptap_bucket(3 * kMs);
+  CHECK(loop.iterations[bucket] == 2);
+  CHECK(loop.iteration_sums_ns[bucket - LOOPTAP_FIRST_SUMMED] == 6 * kMs + 1);
+}
+
+TEST_CASE("wakeup delay: only waits that had a timeout and timed out") {
+  TestLoops loops(1);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  const looptap_loop& loop = loops.slots[0];
+  loops.wait(thread, 0, 0, 12 * kMs, 10 * kMs, 0);
+  loops.wait(thread, 0, 12 * kMs, 15 * kMs, 10 * kMs, 1);   // an event
+  loops.wait(thread, 0, 15 * kMs, 15 * kMs, 0, 0);          // a poll
+  loops.wait(thread, 0, 15 * kMs, 16 * kMs, 10 * kMs, -1);  // EINTR
+  CHECK(loop.wakeup_delay_ns == 2 * kMs);
+  CHECK(loop.wakeup_delays[looptap_bucket(2 * kMs)] == 1);
+  CHECK(loop.zero_wakeup_delays == 0);
+  CHECK(loop.events == 1);
+  CHECK(loop.waits == 4);
+}
+
+TEST_CASE("a nested loop is part of the outer iteration and dormant when the thread is back") {
+  TestLoops loops(2);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.begin(1, thread);
+  loops.wait(thread, 0, 0, 10 * kMs);
+  loops.wait(thread, 1, 20 * kMs, 30 * kMs);
+  loops.wait(thread, 1, 32 * kMs, 40 * kMs);
+  const looptap_loop &outer = loops.slots[0], &inner = loops.slots[1];
+  CHECK((inner.state & LOOPTAP_NESTED) != 0);
+  CHECK(TestLoops::iterations(inner) == 1);
+  loops.wait(thread, 0, 500 * kMs, 510 * kMs);
+  CHECK(outer.iteration_ns == 490 * kMs);
+  CHECK(TestLoops::dormant(inner));
+  CHECK(inner.iteration_ns == 2 * kMs);
+  CHECK(TestLoops::iterations(inner) == 1);
+  loops.wait(thread, 1, 600 * kMs, 601 * kMs);  // and it begins anew, without the time in between
+  CHECK(inner.iteration_ns == 2 * kMs);
+  CHECK(TestLoops::settled(inner));
+}
+
+TEST_CASE("an ended loop takes its open iteration along; its slot goes on with the next instance") {
+  TestLoops loops(1);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  const looptap_loop& loop = loops.slots[0];
+  loops.wait(thread, 0, 0, 10 * kMs);
+  looptap_end(&loops.view, &thread, 0, 12 * kMs);
+  CHECK(TestLoops::dormant(loop));
+  CHECK(loop.iteration_ns == 2 * kMs);
+  looptap_end(&loops.view, &thread, 0, 99 * kMs);  // once is enough
+  CHECK(loop.iteration_ns == 2 * kMs);
+
+  looptap_thread other = TestLoops::thread(2);
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &other, 2000 * kMs));
+  CHECK(looptap_take_over(&loops.slots[0], &thread, 2000 * kMs));
+  loops.wait(thread, 0, 2000 * kMs, 2010 * kMs);
+  CHECK(loop.iteration_ns == 2 * kMs);
+  CHECK(loop.instances == 2);
+  CHECK(loop.waits == 2);
+  CHECK(TestLoops::settled(loop));
+}
+
+TEST_CASE("a loop that is closed while somebody waits on it ends when the wait does") {
+  TestLoops loops(1);
+  looptap_thread waiter = TestLoops::thread(1), closer = TestLoops::thread(2);
+  loops.begin(0, waiter);
+  const uint32_t number = looptap_enter(&loops.view, &waiter, 0, 0, -1);
+  looptap_end(&loops.view, &closer, 0, 5 * kMs);
+  CHECK(TestLoops::waiters(loops.slots[0]) == 1);
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &waiter, 6 * kMs));
+  looptap_leave(&loops.view, &waiter, 0, number, 10 * kMs, 0);
+  CHECK(TestLoops::dormant(loops.slots[0]));
+  CHECK(TestLoops::iterations(loops.slots[0]) == 0);
+}
+
+TEST_CASE("a mark that was never taken back is healed by the next wait") {
+  TestLoops loops(2);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.begin(1, thread);
+  looptap_enter(&loops.view, &thread, 0, 0, -1);  // and siglongjmp
+  loops.wait(thread, 0, 50 * kMs, 60 * kMs);
+  CHECK(TestLoops::waiters(loops.slots[0]) == 0);
+  CHECK(loops.slots[0].waits == 1);
+  CHECK(loops.slots[0].wait_ns == 60 * kMs);
+  CHECK(TestLoops::settled(loops.slots[0]));
+}
+
+TEST_CASE("a signal handler that waits inside a wait: both are counted, nobody stays a waiter") {
+  TestLoops loops(2);
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.begin(1, thread);
+  const uint32_t outer = looptap_enter(&loops.view, &thread, 0, 0, -1);
+  loops.wait(thread, 1, 10 * kMs, 20 * kMs);
+  looptap_leave(&loops.view, &thread, 0, outer, 21 * kMs, -1);
+  CHECK(TestLoops::waiters(loops.slots[0]) == 0);
+  CHECK(TestLoops::waiters(loops.slots[1]) == 0);
+  CHECK(loops.slots[0].waits == 1);
+  CHECK(loops.slots[1].waits == 1);
+  CHECK(loops.slots[0].wait_ns == 10 * kMs);
+}
+
+TEST_CASE("a thread that ends leaves no wait and no open iteration behind") {
+  TestLoops loops(2);
+  looptap_thread thread = TestLoops::thread(1), other = TestLoops::thread(2);
+  loops.begin(0, thread);
+  loops.wait(thread, 0, 0, 10 * kMs);
+  looptap_thread_ends(&loops.view, &thread, 15 * kMs);
+  CHECK(TestLoops::dormant(loops.slots[0]));
+  CHECK(loops.slots[0].iteration_ns == 5 * kMs);
+  loops.wait(other, 0, 900 * kMs, 910 * kMs);  // the loop lives on in another thread
+  CHECK(loops.slots[0].iteration_ns == 5 * kMs);
+
+  loops.begin(1, thread);
+  looptap_enter(&loops.view, &thread, 1, 20 * kMs, -1);  // and pthread_cancel
+  looptap_thread_ends(&loops.view, &thread, 30 * kMs);
+  CHECK(TestLoops::waiters(loops.slots[1]) == 0);
+  CHECK(TestLoops::dormant(loops.slots[1]));
+}
+
+TEST_CASE("a thread that ends does not close what another thread runs") {
+  TestLoops loops(1);
+  looptap_thread first = TestLoops::thread(1), second = TestLoops::thread(2);
+  loops.begin(0, first);
+  loops.wait(first, 0, 0, 10 * kMs);
+  loops.wait(second, 0, 12 * kMs, 20 * kMs);
+  looptap_thread_ends(&loops.view, &first, 25 * kMs);
+  CHECK_FALSE(TestLoops::dormant(loops.slots[0]));
+  loops.wait(second, 0, 30 * kMs, 40 * kMs);
+  CHECK(loops.slots[0].iteration_ns == 12 * kMs);
+}
+
+TEST_CASE("with several threads the loop is away only while nobody waits") {
+  TestLoops loops(1);
+  looptap_thread a = TestLoops::thread(1), b = TestLoops::thread(2);
+  loops.begin(0, a);
+  const uint32_t in_a = looptap_enter(&loops.view, &a, 0, 0, -1);
+  const uint32_t in_b = looptap_enter(&loops.view, &b, 0, 1 * kMs, 0);
+  looptap_leave(&loops.view, &a, 0, in_a, 5 * kMs, 1);
+  CHECK(TestLoops::iterations(loops.slots[0]) == 0);
+  looptap_leave(&loops.view, &b, 0, in_b, 9 * kMs, 0);
+  CHECK(loops.slots[0].wait_ns == 9 * kMs);  // one of the two may sleep
+  loops.wait(a, 0, 10 * kMs, 20 * kMs);
+  CHECK(loops.slots[0].iteration_ns == 1 * kMs);
+  CHECK((loops.slots[0].state & LOOPTAP_SHARED) != 0);
+}
+
+TEST_CASE("more loops inside each other than a thread can hold") {
+  TestLoops loops(20);
+  looptap_thread thread = TestLoops::thread(1);
+  uint64_t now = 0;
+  for (uint32_t round = 0; round < 3; round++)
+    for (uint32_t i = 0; i < 20; i++) {
+      if (!round) loops.begin(i, thread);
+      loops.wait(thread, i, now, now + kMs);
+      now += 2 * kMs;
+    }
+  for (const looptap_loop& loop : loops.slots) {
+    CHECK(loop.waits == 3);
+    CHECK(TestLoops::waiters(loop) == 0);
+    CHECK(TestLoops::settled(loop));
+  }
+}
+
+TEST_CASE("the ring keeps the last 64 long iterations") {
+  TestLoops loops(1);
+  looptap_thread thread = TestLoops::thread(7);
+  loops.begin(0, thread);
+  uint64_t now = 0;
+  loops.wait(thread, 0, now, now);
+  for (uint64_t i = 0; i < 100; i++) {
+    now += (10 + i) * kMs;
+    loops.wait(thread, 0, now, now);
+  }
+  CHECK(loops.ring.written == 100);
+  for (uint64_t i = 36; i < 100; i++) {
+    const looptap_long_iteration& entry = loops.ring.entries[i % 64];
+    CHECK(entry.serial == i + 1);
+    CHECK(entry.duration_ns == (10 + i) * kMs);
+    CHECK(entry.thread_id == 1007);
+  }
+}
+
+TEST_CASE("threads that hammer one loop invent nothing and lose nothing") {
+  TestLoops loops(1);
+  constexpr int kThreads = 4;
+  constexpr uint64_t kWaits = 200'000;
+  looptap_thread owner = TestLoops::thread(1);
+  loops.begin(0, owner);
+  std::atomic<uint64_t> clock{1};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; t++)
+    threads.emplace_back([&, t] {
+      looptap_thread thread = TestLoops::thread(static_cast<uint64_t>(t + 1));
+      for (uint64_t i = 0; i < kWaits; i++) {
+        const uint64_t from = clock.fetch_add(1);
+        const uint32_t number = looptap_enter(&loops.view, &thread, 0, from, i % 2 ? -1 : 0);
+        looptap_leave(&loops.view, &thread, 0, number, clock.fetch_add(1), 1);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  const looptap_loop& loop = loops.slots[0];
+  CHECK(loop.waits == kThreads * kWaits);
+  CHECK(loop.events == kThreads * kWaits);
+  CHECK(TestLoops::waiters(loop) == 0);
+  CHECK(TestLoops::settled(loop));
+  // All intervals lie one behind the other on one clock: together they cannot be longer than it ran.
+  const uint64_t total = loop.iteration_ns + loop.wait_ns + loop.poll_ns;
+  CHECK(total <= clock.load());
+}
