@@ -12,25 +12,30 @@
 #include <fstream>
 
 #include "exporter/label_text.h"
-#include "exporter/monotonic_clock.h"
 
 namespace looptap {
 
 namespace {
 
-constexpr int kCopyAttempts = 200;
-constexpr uint64_t kShort_ns = 900'000;  // under 2^-10 s: iterations that carry no sums
+constexpr int kCopyAttempts = 100;
+constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
 constexpr uint64_t kStuck_ns =
     100'000'000;  // accounting takes some 20 ns: whoever takes this long has stopped
 
-/// The part of a slot that says what the loop does now.
-struct Control {
-  uint64_t state, settled, away_since_ns, wait_since_ns;
+/// A slot up to its histograms: what the loop does now, and whether somebody is counting.
+struct Head {
+  union {
+    looptap_loop loop;  // only the first kSize bytes are read
+  };
+  static constexpr size_t kSize = offsetof(looptap_loop, iterations);
 
-  bool is_settled() const { return state >> 24 == (settled & LOOPTAP_TRANSITIONS); }
-  bool is_away() const { return !(state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT)); }
+  Head() {}
+  bool is_settled() const { return loop.state >> 24 == (loop.settled & LOOPTAP_TRANSITIONS); }
+  bool long_are_settled() const { return loop.long_begun == loop.long_settled; }
+  bool same_state(const Head& other) const {
+    return loop.state == other.loop.state && loop.settled == other.loop.settled;
+  }
 };
-static_assert(offsetof(looptap_loop, wait_since_ns) == offsetof(Control, wait_since_ns));
 
 bool read_exactly(int fd, void* to, size_t size, uint64_t offset) {
   ssize_t got;
@@ -40,10 +45,10 @@ bool read_exactly(int fd, void* to, size_t size, uint64_t offset) {
   return got == static_cast<ssize_t>(size);
 }
 
-bool read_control(int fd, uint64_t offset, Control& control) {
+bool read_head(int fd, uint64_t offset, Head& head) {
   // Each read of memory comes after the one before it.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  bool ok = read_exactly(fd, &control, sizeof control, offset);
+  const bool ok = read_exactly(fd, &head.loop, Head::kSize, offset);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return ok;
 }
@@ -79,7 +84,8 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
   sample.poll_ns = loop.poll_ns;
   copy_buckets(loop.iterations, loop.iteration_sums_ns, sample.iterations);
   sample.iterations.zero_count = loop.zero_iterations;
-  sample.iterations.total_ns = loop.iteration_ns;
+  sample.iterations.total_ns = loop.short_iterations_ns;
+  for (const auto& bucket : sample.iterations.buckets) sample.iterations.total_ns += bucket.sum_ns;
   copy_buckets(loop.wakeup_delays, nullptr, sample.wakeup_delays);
   sample.wakeup_delays.zero_count = loop.zero_wakeup_delays;
   sample.wakeup_delays.total_ns = loop.wakeup_delay_ns;
@@ -204,36 +210,35 @@ uint64_t SegmentFile::loops_dropped() const {
 bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool settled_for_good, looptap_loop& copy) {
   const uint64_t offset = loops_.offset + loops_.stride * ordinal;
   Slot& slot = slots_[ordinal];
-  Control before{}, after{};
+  Head before, after;
 
   for (int attempt = 0; attempt < kCopyAttempts; attempt++) {
-    if (!read_control(fd_, offset, before)) return false;
-    const bool stuck = settled_for_good ||
-                       (slot.stuck_since_ns && before.state == slot.stuck_state &&
-                        before.settled == slot.stuck_settled && now_ns > slot.stuck_since_ns + kStuck_ns);
+    if (!read_head(fd_, offset, before)) return false;
+    const bool stuck = settled_for_good || (slot.stuck_since_ns && before.loop.state == slot.stuck_state &&
+                                            before.loop.settled == slot.stuck_settled &&
+                                            now_ns > slot.stuck_since_ns + kStuck_ns);
     if (!before.is_settled() && !stuck) continue;
-    const uint64_t started_ns = monotonic_now_ns();
-    if (!read_exactly(fd_, &copy, sizeof copy, offset) || !read_control(fd_, offset, after)) return false;
-    if (before.state == after.state && before.settled == after.settled) return true;
+    if (!read_exactly(fd_, &copy, sizeof copy, offset) || !read_head(fd_, offset, after)) return false;
+    if (before.same_state(after)) return true;
 
-    // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, are still
-    // good when nothing in them can contradict what was said before: the iteration that was shown as open
-    // had been accounted for before the copy began, and whatever closed during the copy was so short that
-    // it carries no sum.
-    const bool shown_is_closed = before.state != slot.published_state;
-    const bool only_short = (!before.is_away() || before.away_since_ns + kShort_ns > now_ns) &&
-                            monotonic_now_ns() < started_ns + kShort_ns;
-    if (shown_is_closed && only_short && attempt >= kCopyAttempts / 4) {
-      copy.state = after.state;
-      copy.away_since_ns = after.away_since_ns;
-      copy.wait_since_ns = after.wait_since_ns;
+    // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, only grow
+    // by themselves, and are good when nothing in them contradicts what was said before: counts and sums
+    // belong together, and the iteration that was shown as open had been counted before the copy began.
+    const bool shown_is_closed = before.loop.state != slot.published_state;
+    const bool long_stood_still =
+        before.long_are_settled() && before.loop.long_begun == after.loop.long_begun;
+    if (shown_is_closed && long_stood_still && attempt >= kStillAttempts) {
+      copy.state = after.loop.state;
+      copy.away_since_ns = after.loop.away_since_ns;
+      copy.wait_since_ns = after.loop.wait_since_ns;
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
       return true;
     }
   }
-  if (before.state != slot.stuck_state || before.settled != slot.stuck_settled || !slot.stuck_since_ns) {
-    slot.stuck_state = before.state;
-    slot.stuck_settled = before.settled;
+  if (before.loop.state != slot.stuck_state || before.loop.settled != slot.stuck_settled ||
+      !slot.stuck_since_ns) {
+    slot.stuck_state = before.loop.state;
+    slot.stuck_settled = before.loop.settled;
     slot.stuck_since_ns = now_ns;
   }
   inconsistent_reads_++;

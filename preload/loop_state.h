@@ -47,14 +47,16 @@ static inline void looptap_count_iteration(const struct looptap_loops* loops, st
   int32_t bucket = looptap_bucket(duration_ns);
   struct looptap_ring* ring;
 
-  looptap_add(&loop->iteration_ns, duration_ns);
-  if (bucket < 0) {
-    looptap_add(&loop->zero_iterations, 1);
+  if (bucket < LOOPTAP_FIRST_SUMMED) {
+    looptap_add(&loop->short_iterations_ns, duration_ns);
+    looptap_add(bucket < 0 ? &loop->zero_iterations : &loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)], 1);
     return;
   }
+  if (bucket >= LOOPTAP_BUCKETS) return; /* never: for BPF's verifier */
+  looptap_add(&loop->long_begun, 1);
   looptap_add(&loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)], 1);
-  if (bucket < LOOPTAP_FIRST_SUMMED || bucket >= LOOPTAP_BUCKETS) return;
   looptap_add(&loop->iteration_sums_ns[bucket - LOOPTAP_FIRST_SUMMED], duration_ns);
+  looptap_add(&loop->long_settled, 1);
 
   if (duration_ns < LOOPTAP_LONG_ITERATION_NS) return;
   ring = looptap_ring_of(loops);

@@ -14,6 +14,7 @@
  *   - Only reserved memory is written: a full file system or a file-size limit must not raise a signal.
  */
 #include "preload/descriptors.h"
+#include "preload/freestanding.h"
 #include "preload/loop_state.h"
 #include "preload/next_function.h"
 #include "preload/process.h"

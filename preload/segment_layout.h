@@ -119,20 +119,27 @@ struct looptap_loop {
   uint64_t born_ns;       /* [first] instant of the first wait on the present epoll instance */
 
   /* Counters: they only grow, also from one epoll instance to the next. */
-  uint64_t waits;              /* [threads] waits that returned */
-  uint64_t events;             /* [threads] events they returned */
-  uint64_t iteration_ns;       /* [threads] duration of all closed iterations */
-  uint64_t wait_ns;            /* [threads] time in waiting periods that may sleep */
-  uint64_t poll_ns;            /* [threads] time in waiting periods that may not */
-  uint64_t wakeup_delay_ns;    /* [threads] sum of the wakeup delays */
-  uint64_t zero_iterations;    /* [threads] closed iterations of at most 2^-20 s */
-  uint64_t zero_wakeup_delays; /* [threads] wakeup delays of at most 2^-20 s */
+  uint64_t waits;               /* [threads] waits that returned */
+  uint64_t events;              /* [threads] events they returned */
+  uint64_t short_iterations_ns; /* [threads] duration of the closed iterations of at most 2^-10 s; that of the
+                                   longer ones is the sum of iteration_sums_ns */
+  uint64_t wait_ns;             /* [threads] time in waiting periods that may sleep */
+  uint64_t poll_ns;             /* [threads] time in waiting periods that may not */
+  uint64_t wakeup_delay_ns;     /* [threads] sum of the wakeup delays */
+  uint64_t zero_iterations;     /* [threads] closed iterations of at most 2^-20 s */
+  uint64_t zero_wakeup_delays;  /* [threads] wakeup delays of at most 2^-20 s */
 
-  uint64_t instances;    /* [first] epoll instances this slot has stood for */
-  uint32_t thread_id;    /* [first] the owner's, in the process' PID namespace */
-  uint32_t reserved0;    /* 0 */
-  char thread_name[16];  /* [first] the owner's name at that time */
-  uint64_t reserved[12]; /* 0 */
+  uint64_t instances;   /* [first] epoll instances this slot has stood for */
+  uint32_t thread_id;   /* [first] the owner's, in the process' PID namespace */
+  uint32_t reserved0;   /* 0 */
+  char thread_name[16]; /* [first] the owner's name at that time */
+
+  /* Around each addition to a bucket that carries a sum: count and sum belong together when these two are
+     equal before, and unchanged after. Such iterations are long, so that this is soon so even in a loop
+     that never stands still for as long as a copy takes; all other counters stand for themselves. */
+  uint64_t long_begun;   /* [threads] iterations above 2^-10 s that are being counted, or have been */
+  uint64_t long_settled; /* [threads] those that have been */
+  uint64_t reserved[10]; /* 0 */
 
   uint64_t iterations[LOOPTAP_BUCKETS];               /* [threads] closed iterations by bucket */
   uint64_t iteration_sums_ns[LOOPTAP_SUMMED_BUCKETS]; /* [threads] their durations, from bucket 320 on */
@@ -144,6 +151,7 @@ LOOPTAP_AT(looptap_loop, waits, 64);
 LOOPTAP_AT(looptap_loop, zero_wakeup_delays, 120);
 LOOPTAP_AT(looptap_loop, instances, 128);
 LOOPTAP_AT(looptap_loop, thread_name, 144);
+LOOPTAP_AT(looptap_loop, long_settled, 168);
 LOOPTAP_AT(looptap_loop, iterations, 256);
 LOOPTAP_AT(looptap_loop, iteration_sums_ns, 256 + 8 * 1024);
 LOOPTAP_AT(looptap_loop, wakeup_delays, 256 + 8 * 1024 + 8 * 704);

@@ -95,26 +95,4 @@ inline long read_file(const char* path, char* buffer, size_t size) {
 
 }  // namespace looptap::sys
 
-/* What the compiler may call by itself. Hidden: the host keeps its own. */
-extern "C" {
-__attribute__((visibility("hidden"), used)) inline void* memset(void* to, int value, size_t size) {
-  unsigned char* at = static_cast<unsigned char*>(to);
-  for (size_t i = 0; i < size; i++) {
-    at[i] = static_cast<unsigned char>(value);
-    asm volatile("" ::: "memory");  // or the loop becomes a call of memset
-  }
-  return to;
-}
-__attribute__((visibility("hidden"), used)) inline void* memcpy(void* __restrict to,
-                                                                const void* __restrict from, size_t size) {
-  unsigned char* at = static_cast<unsigned char*>(to);
-  const unsigned char* source = static_cast<const unsigned char*>(from);
-  for (size_t i = 0; i < size; i++) {
-    at[i] = source[i];
-    asm volatile("" ::: "memory");
-  }
-  return to;
-}
-}
-
 #endif

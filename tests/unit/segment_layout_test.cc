@@ -41,7 +41,7 @@ TEST_CASE("a slot's fields are where version 1 has them") {
   CHECK(offsetof(looptap_loop, born_ns) == 56);
   CHECK(offsetof(looptap_loop, waits) == 64);
   CHECK(offsetof(looptap_loop, events) == 72);
-  CHECK(offsetof(looptap_loop, iteration_ns) == 80);
+  CHECK(offsetof(looptap_loop, short_iterations_ns) == 80);
   CHECK(offsetof(looptap_loop, wait_ns) == 88);
   CHECK(offsetof(looptap_loop, poll_ns) == 96);
   CHECK(offsetof(looptap_loop, wakeup_delay_ns) == 104);
@@ -50,6 +50,8 @@ TEST_CASE("a slot's fields are where version 1 has them") {
   CHECK(offsetof(looptap_loop, instances) == 128);
   CHECK(offsetof(looptap_loop, thread_id) == 136);
   CHECK(offsetof(looptap_loop, thread_name) == 144);
+  CHECK(offsetof(looptap_loop, long_begun) == 160);
+  CHECK(offsetof(looptap_loop, long_settled) == 168);
   CHECK(offsetof(looptap_loop, iterations) == 256);
   CHECK(offsetof(looptap_loop, iteration_sums_ns) == 8448);
   CHECK(offsetof(looptap_loop, wakeup_delays) == 14080);

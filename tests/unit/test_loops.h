@@ -38,6 +38,12 @@ struct TestLoops {
     for (const uint64_t bucket : loop.iterations) count += bucket;
     return count;
   }
+  /// Duration of all closed iterations.
+  static uint64_t away_ns(const looptap_loop& loop) {
+    uint64_t sum = loop.short_iterations_ns;
+    for (const uint64_t bucket : loop.iteration_sums_ns) sum += bucket;
+    return sum;
+  }
   static bool settled(const looptap_loop& loop) {
     return loop.state >> 24 == (loop.settled & LOOPTAP_TRANSITIONS);
   }

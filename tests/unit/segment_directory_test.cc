@@ -1,0 +1,121 @@
+// Lives and deaths in a segment directory.
+#include "tests/unit/catch.h"
+
+#include <sys/stat.h>
+
+#include <set>
+
+#include "exporter/log.h"
+#include "exporter/segment_directory.h"
+#include "tests/unit/test_segment.h"
+
+using namespace looptap;
+
+namespace {
+constexpr uint64_t kSecond = 1'000'000'000;
+
+std::set<std::string> pid_labels(const SegmentDirectory& directory) {
+  std::set<std::string> labels;
+  for (const auto& [name, segment] : directory.segments()) labels.insert(segment.pid_label);
+  return labels;
+}
+}  // namespace
+
+TEST_CASE("a missing directory is made for everybody, a missing parent is an error") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path + "/new", 0);
+  struct stat facts;
+  REQUIRE(stat((parent.path + "/new").c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 07777) == 01777);
+  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/a/b", 0), std::runtime_error);
+  REQUIRE(symlink((parent.path + "/new").c_str(), (parent.path + "/link").c_str()) == 0);
+  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/link", 0), std::runtime_error);
+}
+
+TEST_CASE("the dead linger, are forgotten, and lose their file after a minute") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, 30 * kSecond);
+  TestSegment segment(parent.path, 1, "x");
+  directory.refresh(1000 * kSecond);
+  REQUIRE(directory.segments().size() == 1);
+  CHECK_FALSE(directory.segments().begin()->second.dead_since_ns);
+  segment.end_process();
+  directory.refresh(1001 * kSecond);
+  REQUIRE(directory.segments().size() == 1);
+  CHECK(directory.segments().begin()->second.dead_since_ns == 1001 * kSecond);
+  CHECK(directory.segments().begin()->second.last_alive_ns == 1000 * kSecond);
+  directory.refresh(1031 * kSecond);
+  CHECK(directory.segments().empty());
+  directory.refresh(1060 * kSecond);
+  CHECK(directory.segments().empty());  // not found anew
+  CHECK_FALSE(only_file(parent.path).empty());
+  directory.refresh(1061 * kSecond);
+  CHECK(only_file(parent.path).empty());
+}
+
+TEST_CASE("the living keep their file, whatever their age") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, kSecond);
+  TestSegment segment(parent.path, 1, "x");
+  for (uint64_t t = 1; t < 100; t++) directory.refresh(t * 100 * kSecond);
+  CHECK(directory.segments().size() == 1);
+  CHECK_FALSE(only_file(parent.path).empty());
+}
+
+TEST_CASE("only one of two exporters removes, both forget") {
+  TestDirectory parent;
+  SegmentDirectory first(parent.path, kSecond), second(parent.path, kSecond);
+  {
+    TestSegment segment(parent.path, 1, "x");
+    first.refresh(1 * kSecond);
+    second.refresh(1 * kSecond);
+  }
+  first.refresh(2 * kSecond);
+  second.refresh(2 * kSecond);
+  first.refresh(100 * kSecond);
+  CHECK(only_file(parent.path).empty());
+  second.refresh(101 * kSecond);
+  CHECK(first.segments().empty());
+  CHECK(second.segments().empty());
+}
+
+TEST_CASE("two living processes never show the same labels") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, kSecond);
+  const std::string pid = std::to_string(getpid());
+  TestSegment first(parent.path, 1, "web");
+  directory.refresh(kSecond);
+  TestSegment second(parent.path, 1, "web"), third(parent.path, 1, "web"), other(parent.path, 1, "db");
+  directory.refresh(2 * kSecond);
+  REQUIRE(directory.segments().size() == 4);
+  const auto labels = pid_labels(directory);
+  CHECK(labels.size() == 3);  // "db" may have the plain pid, too
+  CHECK(labels.contains(pid));
+  CHECK(labels.contains(pid + "@" + std::to_string(pid_namespace())));
+}
+
+TEST_CASE("a process that begins anew under its number takes the place of what it was") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, 30 * kSecond);
+  TestSegment before(parent.path, 1, "web");
+  directory.refresh(kSecond);
+  before.end_process();
+  TestSegment after(parent.path, 1, "web");
+  directory.refresh(2 * kSecond);
+  REQUIRE(directory.segments().size() == 1);
+  CHECK(pid_labels(directory) == std::set<std::string>{std::to_string(getpid())});
+}
+
+TEST_CASE("a refused file is counted once") {
+  set_log_level(LogLevel::kError);
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, kSecond);
+  std::ofstream(parent.path + "/junk") << "junk";
+  for (uint64_t t = 1; t < 5; t++) directory.refresh(t * kSecond);
+  CHECK(directory.rejected().at(Rejection::kForeign) == 1);
+  std::ofstream(parent.path + "/more") << "junk";
+  directory.refresh(9 * kSecond);
+  CHECK(directory.rejected().at(Rejection::kForeign) == 2);
+  directory.refresh(1000 * kSecond);
+  CHECK(std::filesystem::exists(parent.path + "/junk"));  // what is not ours is not removed
+}
