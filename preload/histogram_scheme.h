@@ -7,7 +7,7 @@
  *
  * Durations are whole nanoseconds, so "d <= bound" is "d <= floor(bound)": integers decide exactly.
  * Shared by the writers (preload/, bpf/) and the reader (exporter/): C subset, no memory but constants.
- * The includer defines looptap_log2() first: preload/operations.h or bpf/operations.h.
+ * The includer defines looptap_log2() and LOOPTAP_INLINE first: preload/operations.h or bpf/operations.h.
  */
 #ifndef LOOPTAP_HISTOGRAM_SCHEME_H
 #define LOOPTAP_HISTOGRAM_SCHEME_H
@@ -37,12 +37,12 @@ static const int8_t looptap_cell_bounds[64] = {
 };
 
 /* Bound number k of 0..1024 in nanoseconds, rounded down: the inclusive end of bucket k - 1. */
-static inline uint64_t looptap_bound_ns(uint32_t k) {
+LOOPTAP_INLINE uint64_t looptap_bound_ns(uint32_t k) {
   return looptap_octave_bounds_ns[k & 31] >> ((32 - (k >> 5)) & 63);
 }
 
 /* The bucket of a duration: 0..1023, or LOOPTAP_ZERO_BUCKET. */
-static inline int32_t looptap_bucket(uint64_t duration_ns) {
+LOOPTAP_INLINE int32_t looptap_bucket(uint64_t duration_ns) {
   int32_t bucket;
   uint32_t exponent;
   if (duration_ns <= looptap_bound_ns(0)) return LOOPTAP_ZERO_BUCKET;

@@ -4,6 +4,7 @@
  * C subset shared by preload/ and bpf/. The includer defines, before including this (preload/operations.h):
  *   struct looptap_loops, looptap_loop_at(), looptap_ring_of()   where slots and ring are; may return NULL
  *   looptap_load(), looptap_store(), looptap_add(), looptap_swap(), looptap_log2()
+ *   LOOPTAP_INLINE                                               how functions are declared
  *
  * How several threads share a loop without a lock. `state` holds the number of waiters, flags, and a
  * number of transitions, and changes by one compare-and-swap. What a transition needs to know (since when
@@ -40,9 +41,9 @@ struct looptap_thread {
   uint16_t loops[LOOPTAP_DEPTH]; /* their ordinals, the outermost first */
 };
 
-static inline void looptap_count_iteration(const struct looptap_loops* loops, struct looptap_loop* loop,
-                                           uint32_t ordinal, const struct looptap_thread* thread,
-                                           uint64_t since_ns, uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_count_iteration(const struct looptap_loops* loops, struct looptap_loop* loop,
+                                            uint32_t ordinal, const struct looptap_thread* thread,
+                                            uint64_t since_ns, uint64_t now_ns) {
   uint64_t duration_ns = now_ns > since_ns ? now_ns - since_ns : 0;
   int32_t bucket = looptap_bucket(duration_ns);
   struct looptap_ring* ring;
@@ -74,8 +75,8 @@ static inline void looptap_count_iteration(const struct looptap_loops* loops, st
 
 /* The thread has turned away from a loop whose last event it took: nobody runs it at present. The open
  * interval counts only where readers were shown it, that is where the loop is not nested. */
-static inline void looptap_suspend(const struct looptap_loops* loops, const struct looptap_thread* thread,
-                                   uint32_t ordinal, uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_suspend(const struct looptap_loops* loops, const struct looptap_thread* thread,
+                                    uint32_t ordinal, uint64_t now_ns) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   int tries;
   if (!loop) return;
@@ -93,8 +94,8 @@ static inline void looptap_suspend(const struct looptap_loops* loops, const stru
 
 /* Puts the loop on top of the thread's loops and suspends those that were entered since.
  * Returns whether it runs inside another one. */
-static inline int looptap_climb(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                uint32_t ordinal, uint64_t now_ns) {
+LOOPTAP_INLINE int looptap_climb(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                 uint32_t ordinal, uint64_t now_ns) {
   uint32_t depth = thread->depth, place, i;
   if (depth == 1 && thread->loops[0] == ordinal) return 0;
 
@@ -117,14 +118,14 @@ static inline int looptap_climb(const struct looptap_loops* loops, struct loopta
   return 0;
 }
 
-static inline uint64_t looptap_later(uint64_t a_ns, uint64_t b_ns) { return a_ns > b_ns ? a_ns : b_ns; }
+LOOPTAP_INLINE uint64_t looptap_later(uint64_t a_ns, uint64_t b_ns) { return a_ns > b_ns ? a_ns : b_ns; }
 
 /* One thread less waits. Stores its time before it says so: the other order invents iterations.
  *
  * A thread can be held up between looking at the clock and getting here, and others come and go meanwhile.
  * So no period begins before the one before it has ended: the last return counts, whoever stores it. */
-static inline void looptap_step_out(struct looptap_loop* loop, const struct looptap_thread* thread,
-                                    uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_step_out(struct looptap_loop* loop, const struct looptap_thread* thread,
+                                     uint64_t now_ns) {
   uint64_t state = 0, since_ns = 0, last_ns = now_ns, next;
   int tries, done = 0;
   for (tries = 0; tries < LOOPTAP_TRIES && !done; tries++) {
@@ -150,8 +151,8 @@ static inline void looptap_step_out(struct looptap_loop* loop, const struct loop
 
 /* A mark that a wait never took back: it was left by siglongjmp or cancellation, or a signal handler waits
  * inside it. Whichever it was, the thread is not in that wait now. */
-static inline void looptap_heal(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_heal(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                 uint64_t now_ns) {
   struct looptap_loop* loop;
   if (!thread->waiting) return;
   loop = looptap_loop_at(loops, thread->waiting - 1);
@@ -163,8 +164,8 @@ static inline void looptap_heal(const struct looptap_loops* loops, struct loopta
 
 /* The thread goes into a wait of the loop. timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT waits for ever.
  * Returns the number to hand to looptap_leave(). */
-static inline uint32_t looptap_enter(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                     uint32_t ordinal, uint64_t now_ns, int64_t timeout_ns) {
+LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                      uint32_t ordinal, uint64_t now_ns, int64_t timeout_ns) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   uint32_t number = ++thread->entries;
   int tries, nested;
@@ -202,8 +203,8 @@ static inline uint32_t looptap_enter(const struct looptap_loops* loops, struct l
 
 /* The wait that looptap_enter() numbered has returned: `result` is what the call returned. A wait that was
  * healed in the meantime is counted and changes nothing else. */
-static inline void looptap_leave(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                 uint32_t ordinal, uint32_t number, uint64_t now_ns, int64_t result) {
+LOOPTAP_INLINE void looptap_leave(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                  uint32_t ordinal, uint32_t number, uint64_t now_ns, int64_t result) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   uint64_t spent_ns;
   if (!loop) return;
@@ -233,8 +234,8 @@ static inline void looptap_leave(const struct looptap_loops* loops, struct loopt
 
 /* The loop's epoll instance is being closed. The open iteration ends here; a nested one was never shown
  * and counts for nothing. `thread` is the one that closes. */
-static inline void looptap_end(const struct looptap_loops* loops, struct looptap_thread* thread,
-                               uint32_t ordinal, uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_end(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                uint32_t ordinal, uint64_t now_ns) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   int tries;
   if (!loop) return;
@@ -253,8 +254,8 @@ static inline void looptap_end(const struct looptap_loops* loops, struct looptap
 }
 
 /* The thread ends: it is in no wait and runs no loop any more. */
-static inline void looptap_thread_ends(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                       uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_thread_ends(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                        uint64_t now_ns) {
   uint32_t i;
   looptap_heal(loops, thread, now_ns);
   for (i = 0; i < LOOPTAP_DEPTH; i++)
@@ -263,8 +264,8 @@ static inline void looptap_thread_ends(const struct looptap_loops* loops, struct
 }
 
 /* A slot that never held a loop gets one. Nobody else may be looking for a slot at the same time. */
-static inline void looptap_begin(struct looptap_loop* loop, const struct looptap_thread* thread,
-                                 uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_begin(struct looptap_loop* loop, const struct looptap_thread* thread,
+                                  uint64_t now_ns) {
   loop->thread_id = thread->thread_id;
   looptap_store(&loop->born_ns, now_ns);
   looptap_store(&loop->instances, 1);
@@ -274,8 +275,8 @@ static inline void looptap_begin(struct looptap_loop* loop, const struct looptap
 
 /* Gives the slot of an ended loop to a new instance that the same thread waits on first; its counters go
  * on, and no time counts in between. Returns whether it did. */
-static inline int looptap_take_over(struct looptap_loop* loop, const struct looptap_thread* thread,
-                                    uint64_t now_ns) {
+LOOPTAP_INLINE int looptap_take_over(struct looptap_loop* loop, const struct looptap_thread* thread,
+                                     uint64_t now_ns) {
   uint64_t state = looptap_load(&loop->state);
   if (looptap_load(&loop->owner) != thread->number) return 0;
   if (!(state & LOOPTAP_ENDED) || (state & LOOPTAP_WAITERS)) return 0;

@@ -8,6 +8,9 @@
 
 #include "preload/segment_layout.h"
 
+/* BPF wants everything in one function; here the compiler decides. */
+#define LOOPTAP_INLINE static inline
+
 /* The loops of one process. */
 struct looptap_loops {
   unsigned char* slots; /* the first struct looptap_loop */

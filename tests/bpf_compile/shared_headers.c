@@ -1,6 +1,8 @@
 /* Proof that the shared headers stay within what BPF can do. Compiled, never loaded. */
 #include "preload/segment_layout.h"
 
+#define LOOPTAP_INLINE static inline __attribute__((always_inline))
+
 struct looptap_loops {
   struct looptap_loop* slots;
   struct looptap_ring* ring;
