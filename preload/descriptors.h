@@ -14,10 +14,19 @@ inline void note_highest(Process* process, uint32_t fd) {
   }
 }
 
-/* Replaces what is known of a number; a loop that it stood for ends. */
+/* Whether a number other than `fd` stands for the loop, too (dup). */
+inline bool has_other_descriptor(Process* process, uint32_t fd, uint16_t loop) {
+  if (!__atomic_load_n(&process->duplicated, __ATOMIC_RELAXED)) return false;
+  const uint32_t highest = __atomic_load_n(&process->highest_descriptor, __ATOMIC_RELAXED);
+  for (uint32_t other = 0; other <= highest; other++)
+    if (other != fd && __atomic_load_n(&process->descriptors[other], __ATOMIC_ACQUIRE) == loop) return true;
+  return false;
+}
+
+/* Replaces what is known of a number; a loop that it alone stood for ends. */
 inline void replace_descriptor(Process* process, uint32_t fd, Descriptor value) {
   uint16_t old = __atomic_exchange_n(&process->descriptors[fd], value, __ATOMIC_ACQ_REL);
-  if (old < kFirstLoop) return;
+  if (old < kFirstLoop || has_other_descriptor(process, fd, old)) return;
   Thread& thread = this_thread(process);
   looptap_end(&process->segment.loops, &thread.state, old - kFirstLoop, thread_now_ns(process, thread));
 }
@@ -66,13 +75,28 @@ inline bool is_epoll(int fd) {
          !sys::failed(sys::call(SYS_fcntl, fd, kGetFlags));
 }
 
+/* The number of which `fd` is a duplicate, among those that are known; -1 where there is none or the kernel
+ * does not tell (kcmp may be filtered). */
+inline int find_original(Process* process, int fd) {
+  constexpr int kCompareFiles = 0;  // KCMP_FILE
+  const uint32_t highest = __atomic_load_n(&process->highest_descriptor, __ATOMIC_RELAXED);
+  for (uint32_t other = 0; other <= highest; other++) {
+    if (other == static_cast<uint32_t>(fd)) continue;
+    const uint16_t known = __atomic_load_n(&process->descriptors[other], __ATOMIC_ACQUIRE);
+    if (known == kNotEpoll || known == kClaiming) continue;
+    if (sys::call(SYS_kcmp, process->pid, process->pid, kCompareFiles, fd, other) == 0)
+      return static_cast<int>(other);
+  }
+  return -1;
+}
+
 inline void read_thread_name(char (&name)[16]) {
   constexpr int kGetName = 16;  // PR_GET_NAME
   if (sys::failed(sys::call(SYS_prctl, kGetName, sys::address(name)))) name[0] = 0;
 }
 
-/* Finds a slot for a new loop of this thread: that of a loop of its own that ended, else an unused one.
- * Returns the descriptor's new value. */
+/* Finds a slot for a new loop of this thread: that of an ended loop of its own, or of a thread of its name
+ * that is gone, else an unused one. Returns kFirstLoop + its ordinal, or kUnmeasured. */
 inline uint16_t find_slot(Process* process, Thread& thread) {
   char name[16] = {};
   read_thread_name(name);
@@ -81,9 +105,11 @@ inline uint16_t find_slot(Process* process, Thread& thread) {
   Segment& segment = process->segment;
   const uint64_t now = thread_now_ns(process, thread);
   uint64_t used = looptap_load(&segment.header->loops_used);
-  for (uint32_t i = 0; i < used && i < segment.slots; i++)
-    if (looptap_take_over(looptap_loop_at(&segment.loops, i), &thread.state, now))
+  for (uint32_t i = 0; i < used && i < segment.slots; i++) {
+    looptap_loop* loop = looptap_loop_at(&segment.loops, i);
+    if (looptap_take_over(loop, &thread.state, same_text(loop->thread_name, name), now))
       return static_cast<uint16_t>(kFirstLoop + i);
+  }
 
   if (used < segment.slots && (used = looptap_add(&segment.header->loops_used, 1)) < segment.slots &&
       reserve_slot(segment, static_cast<uint32_t>(used))) {
@@ -109,9 +135,17 @@ __attribute__((noinline)) inline uint16_t claim_descriptor(Process* process, int
     if (!__atomic_compare_exchange_n(place, &known, kClaiming, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
       continue;
     note_highest(process, static_cast<uint32_t>(fd));
-    known = find_slot(process, this_thread(process));
-    __atomic_store_n(place, known, __ATOMIC_RELEASE);
-    return known;
+    uint16_t loop = process->waits & kWaitsEpoll ? kNotEpoll : kUnmeasured;
+    if (loop == kNotEpoll && known == kNotEpoll) {  // nobody saw it made
+      const int original = find_original(process, fd);
+      if (original >= 0) {
+        __atomic_store_n(&process->duplicated, 1, __ATOMIC_RELAXED);
+        loop = claim_descriptor(process, original);
+      }
+    }
+    if (loop != kUnmeasured && loop < kFirstLoop) loop = find_slot(process, this_thread(process));
+    __atomic_store_n(place, loop, __ATOMIC_RELEASE);
+    return loop;
   }
   return kClaiming;
 }

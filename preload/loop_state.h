@@ -273,16 +273,25 @@ LOOPTAP_INLINE void looptap_begin(struct looptap_loop* loop, const struct loopta
   looptap_store(&loop->owner, thread->number);
 }
 
-/* Gives the slot of an ended loop to a new instance that the same thread waits on first; its counters go
- * on, and no time counts in between. Returns whether it did. */
+/* The thread has ended for good: its loops' slots have no owner any more. */
+LOOPTAP_INLINE void looptap_disown(struct looptap_loop* loop, const struct looptap_thread* thread) {
+  if (looptap_load(&loop->owner) == thread->number) looptap_store(&loop->owner, LOOPTAP_OWNER_GONE);
+}
+
+/* Gives the slot of an ended loop to a new instance that the same thread waits on first (or a thread that
+ * follows one that is gone: `may_follow`, where they bear one name); its counters go on, and no time counts
+ * in between. Returns whether it did. */
 LOOPTAP_INLINE int looptap_take_over(struct looptap_loop* loop, const struct looptap_thread* thread,
-                                     uint64_t now_ns) {
+                                     int may_follow, uint64_t now_ns) {
   uint64_t state = looptap_load(&loop->state);
-  if (looptap_load(&loop->owner) != thread->number) return 0;
+  uint64_t owner = looptap_load(&loop->owner);
+  if (owner != thread->number && !(owner == LOOPTAP_OWNER_GONE && may_follow)) return 0;
   if (!(state & LOOPTAP_ENDED) || (state & LOOPTAP_WAITERS)) return 0;
   if (!looptap_swap(&loop->state, state,
                     ((state & ~(LOOPTAP_ENDED | LOOPTAP_SHARED)) | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION))
     return 0;
+  loop->thread_id = thread->thread_id;
+  looptap_store(&loop->owner, thread->number);
   looptap_store(&loop->born_ns, now_ns);
   looptap_add(&loop->instances, 1);
   looptap_add(&loop->settled, 1);

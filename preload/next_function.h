@@ -33,12 +33,19 @@ enum Function {
   kExit,
   kExit2,
   kSyscall,
+  kPoll,
+  kPollChk,
+  kPpoll,
+  kPpollChk,
+  kSelect,
+  kPselect,
   kFunctions
 };
 
 inline const char* const kFunctionNames[kFunctions] = {
-    "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_create", "epoll_create1", "close",  "close_range",
-    "closefrom",  "dup2",        "dup3",         "_exit",        "_Exit",         "syscall"};
+    "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_create", "epoll_create1", "close",   "close_range",
+    "closefrom",  "dup2",        "dup3",         "_exit",        "_Exit",         "syscall", "poll",
+    "__poll_chk", "ppoll",       "__ppoll_chk",  "select",       "pselect"};
 
 inline void* g_next[kFunctions];
 
@@ -57,7 +64,8 @@ inline void* find_next(Function function) {
  * looking up what is missing would make dlsym allocate its complaint. */
 inline void find_early_functions() {
   constexpr Function kEarly[] = {kEpollWait, kEpollPwait, kEpollCreate, kEpollCreate1, kClose,
-                                 kDup2,      kDup3,       kExit,        kExit2,        kSyscall};
+                                 kDup2,      kDup3,       kExit,        kExit2,        kSyscall,
+                                 kPoll,      kPpoll,      kSelect,      kPselect};
   for (Function function : kEarly)
     if (!__atomic_load_n(&g_next[function], __ATOMIC_ACQUIRE)) find_next(function);
 }

@@ -18,10 +18,17 @@
 #include "preload/loop_state.h"
 #include "preload/next_function.h"
 #include "preload/process.h"
+#include "preload/set_loop.h"
 #include "preload/thread.h"
 
 struct epoll_event;
+struct pollfd;
+struct fd_set;
 struct sigset;
+struct timeval64 {
+  int64_t seconds;
+  int64_t microseconds;
+};
 struct timespec64 {
   int64_t seconds;
   int64_t nanoseconds;
@@ -52,11 +59,26 @@ inline void begin_wait(Wait& wait, int fd, int64_t timeout_ns) {
       looptap_add(&process->segment.header->loops_dropped, 1);
     return;
   }
+  Thread& thread = this_thread(process);
+  if (__builtin_expect(thread.set_loop >= kFirstLoop, 0)) end_set_loop(process, thread);
   uint16_t known = __atomic_load_n(&process->descriptors[fd], __ATOMIC_ACQUIRE);
   if (__builtin_expect(known < kFirstLoop, 0) && (known = claim_descriptor(process, fd)) < kFirstLoop) return;
 
-  Thread& thread = this_thread(process);
   wait.ordinal = known - kFirstLoop;
+  wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
+                              thread_now_ns(process, thread), timeout_ns);
+  wait.process = process;
+}
+
+/* A poll() or select(): a wait only on request, and only of a thread that waits on no epoll instance. */
+inline void begin_set_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t timeout_ns) {
+  wait.process = nullptr;
+  if (__builtin_expect(!is_asked_for(kind), 1) || count == 0) return;  // of nothing at all: a sleep
+  Process* process = ready_process();
+  if (!process && !(process = start_process())) return;
+  Thread& thread = this_thread(process);
+  if (!find_set_loop(process, thread)) return;
+  wait.ordinal = thread.set_loop - kFirstLoop;
   wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
                               thread_now_ns(process, thread), timeout_ns);
   wait.process = process;
@@ -128,6 +150,106 @@ LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const tim
                         : static_cast<int>(libc_result(sys::call(kEpollPwait2Number, fd, sys::address(events),
                                                                  most, sys::address(timeout),
                                                                  sys::address(mask), kSignalSetSize)));
+  end_wait(wait, result);
+  return result;
+}
+
+// Waits on sets of descriptors, with LOOPTAP_WAITS=poll,select.
+
+namespace {
+
+/* What poll and ppoll come to where there is no next one. The kernel would write the time that is left into
+ * the caller's timeout, libc does not. */
+int poll_without_libc(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
+  timespec64 copy{};
+  if (timeout) copy = *timeout;
+  return static_cast<int>(
+      libc_result(sys::call(SYS_ppoll, sys::address(set), static_cast<long>(count),
+                            sys::address(timeout ? &copy : nullptr), sys::address(mask), kSignalSetSize)));
+}
+
+int select_without_libc(int count, fd_set* read, fd_set* write, fd_set* except, timespec64* timeout,
+                        const sigset* mask) {
+  struct {
+    const sigset* mask;
+    size_t size;
+  } signals{mask, kSignalSetSize};
+  return static_cast<int>(
+      libc_result(sys::call(SYS_pselect6, count, sys::address(read), sys::address(write),
+                            sys::address(except), sys::address(timeout), sys::address(&signals))));
+}
+
+}  // namespace
+
+LOOPTAP_EXPORT int poll(pollfd* set, unsigned long count, int timeout_ms) {
+  auto function = next<int (*)(pollfd*, unsigned long, int)>(kPoll);
+  Wait wait;
+  begin_set_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
+  const timespec64 timeout{timeout_ms / 1000, timeout_ms % 1000 * 1000000};
+  int result = function ? function(set, count, timeout_ms)
+                        : poll_without_libc(set, count, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int ppoll(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
+  auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*)>(kPpoll);
+  Wait wait;
+  begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  int result = function ? function(set, count, timeout, mask) : poll_without_libc(set, count, timeout, mask);
+  end_wait(wait, result);
+  return result;
+}
+
+/* glibc's fortified names: they abort where the set is smaller than it is said to be, and only they know how. */
+LOOPTAP_EXPORT int __poll_chk(pollfd* set, unsigned long count, int timeout_ms, size_t size) {
+  auto function = next<int (*)(pollfd*, unsigned long, int, size_t)>(kPollChk);
+  if (!function) return poll(set, count, timeout_ms);
+  Wait wait;
+  begin_set_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
+  int result = function(set, count, timeout_ms, size);
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int __ppoll_chk(pollfd* set, unsigned long count, const timespec64* timeout,
+                               const sigset* mask, size_t size) {
+  auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*, size_t)>(kPpollChk);
+  if (!function) return ppoll(set, count, timeout, mask);
+  Wait wait;
+  begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  int result = function(set, count, timeout, mask, size);
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except, timeval64* timeout) {
+  auto function = next<int (*)(int, fd_set*, fd_set*, fd_set*, timeval64*)>(kSelect);
+  timespec64 left{};
+  if (timeout) left = {timeout->seconds, timeout->microseconds * 1000};
+  Wait wait;
+  begin_set_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0,
+                 timespec_to_ns(timeout ? &left : nullptr));
+  int result;
+  if (function) {
+    result = function(count, read, write, except, timeout);
+  } else {
+    result = select_without_libc(count, read, write, except, timeout ? &left : nullptr, nullptr);
+    if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux says what is left
+  }
+  end_wait(wait, result);
+  return result;
+}
+
+LOOPTAP_EXPORT int pselect(int count, fd_set* read, fd_set* write, fd_set* except, const timespec64* timeout,
+                           const sigset* mask) {
+  auto function = next<int (*)(int, fd_set*, fd_set*, fd_set*, const timespec64*, const sigset*)>(kPselect);
+  Wait wait;
+  begin_set_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timespec_to_ns(timeout));
+  timespec64 copy{};
+  if (timeout) copy = *timeout;
+  int result = function ? function(count, read, write, except, timeout, mask)
+                        : select_without_libc(count, read, write, except, timeout ? &copy : nullptr, mask);
   end_wait(wait, result);
   return result;
 }

@@ -38,6 +38,8 @@ struct Process {
   Segment segment;
   Clock clock;
   uint64_t threads;             // numbers given so far
+  uint32_t waits;               // which calls are waits: kWaits*
+  uint32_t duplicated;          // whether two numbers ever stood for one instance
   uint32_t highest_descriptor;  // of those ever noted below
   uint32_t lost_high_descriptor;
   char exclude[256];  // LOOPTAP_EXCLUDE
@@ -83,12 +85,15 @@ inline Status build_process(Process* process) {
   const uint64_t now = monotonic_ns(process->clock.vdso);
   const SegmentError error = create_segment(settings, now, process->segment);
   if (settings.verbose && settings.bad_loops) tell("LOOPTAP_LOOPS is not a number from 1 to 1024", 0);
+  if (settings.verbose && (settings.waits & kWaitsUnknownWord))
+    tell("LOOPTAP_WAITS is not a list of epoll, poll and select", 0);
   if (error.step) {
     if (settings.verbose) tell(error.step, error.error);
     return kOff;
   }
   process->pid = static_cast<uint32_t>(sys::getpid());
   process->nonce = now ^ (static_cast<uint64_t>(process->pid) << 40) ^ 1;
+  process->waits = settings.waits;
   copy_line(process->exclude, sizeof process->exclude, settings.exclude);
   if (settings.verbose) tell("measuring", 0);
   return kReady;

@@ -44,6 +44,7 @@ enum {
 
 #define LOOPTAP_LONG_ITERATION_NS 10000000ull /* iterations from here on go into the ring */
 #define LOOPTAP_NO_DEADLINE UINT64_MAX
+#define LOOPTAP_OWNER_GONE UINT64_MAX
 
 /* Kinds of region; a reader skips those it does not know. */
 enum {
@@ -115,7 +116,8 @@ struct looptap_loop {
   uint64_t deadline_ns;   /* [threads] when the wait should end at the latest; LOOPTAP_NO_DEADLINE: never */
   uint64_t last_leaver;   /* [threads] number of the thread that last returned from a wait */
   uint64_t owner;         /* [first] number of the thread that first waited on it, the probe's own numbering
-                             from 1, never used twice in a process; 0: the slot is unused */
+                             from 1, never used twice in a process; 0: the slot is unused;
+                             LOOPTAP_OWNER_GONE: that thread has ended */
   uint64_t born_ns;       /* [first] instant of the first wait on the present epoll instance */
 
   /* Counters: they only grow, also from one epoll instance to the next. */

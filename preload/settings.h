@@ -31,6 +31,29 @@ inline bool environment_says_yes(const char* name) {
   return value && value[0] == '1' && !value[1];
 }
 
+/* Which calls are a loop's waits: LOOPTAP_WAITS, a list of epoll, poll and select; epoll unless it is set.
+ * poll stands for ppoll, too, and select for pselect. */
+enum : uint32_t { kWaitsEpoll = 1, kWaitsPoll = 2, kWaitsSelect = 4, kWaitsUnknownWord = 8 };
+
+inline uint32_t read_waits() {
+  const char* at = environment("LOOPTAP_WAITS");
+  if (!at || !*at) return kWaitsEpoll;
+  uint32_t waits = 0;
+  while (*at) {
+    uint32_t found = kWaitsUnknownWord;
+    constexpr const char* kWords[] = {"epoll", "poll", "select"};
+    for (uint32_t i = 0; i < 3; i++) {
+      size_t length = 0;
+      while (kWords[i][length] && at[length] == kWords[i][length]) length++;
+      if (!kWords[i][length] && (!at[length] || at[length] == ',')) found = 1u << i;
+    }
+    waits |= found;
+    while (*at && *at != ',') at++;
+    if (*at) at++;
+  }
+  return waits;
+}
+
 constexpr const char* kDefaultDirectory = "/dev/shm/looptap";
 
 struct Settings {
@@ -38,6 +61,7 @@ struct Settings {
   const char* directory;  // LOOPTAP_DIR
   const char* name;       // LOOPTAP_NAME; "" when unset
   const char* exclude;    // LOOPTAP_EXCLUDE; "" when unset
+  uint32_t waits;         // LOOPTAP_WAITS
   uint32_t loops;         // LOOPTAP_LOOPS
   bool bad_loops;         // LOOPTAP_LOOPS was not a number of 1 .. LOOPTAP_MOST_LOOPS
 };
@@ -49,6 +73,7 @@ inline Settings read_settings() {
   settings.directory = (value = environment("LOOPTAP_DIR")) && *value ? value : kDefaultDirectory;
   settings.name = (value = environment("LOOPTAP_NAME")) ? value : "";
   settings.exclude = (value = environment("LOOPTAP_EXCLUDE")) ? value : "";
+  settings.waits = read_waits();
   settings.loops = LOOPTAP_DEFAULT_LOOPS;
   if ((value = environment("LOOPTAP_LOOPS")) && *value) {
     uint64_t number = 0;

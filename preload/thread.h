@@ -20,6 +20,10 @@ struct Thread {
   looptap_thread state;
   Anchor anchor;
   uint64_t nonce;  // of the process it was set up for: differs in a forked child
+
+  // The loop that its poll() and select() calls are waits of, on request: kFirstLoop + its ordinal, or
+  // kNotEpoll before the first of them, or kUnmeasured.
+  uint16_t set_loop;
 };
 
 inline __thread Thread t_thread __attribute__((tls_model("initial-exec")));
@@ -36,7 +40,14 @@ inline void thread_ended(void*) {
   Process* process = ready_process();
   Thread& thread = t_thread;
   if (!process || thread.nonce != process->nonce) return;
-  looptap_thread_ends(&process->segment.loops, &thread.state, thread_now_ns(process, thread));
+  const Segment& segment = process->segment;
+  const uint64_t now = thread_now_ns(process, thread);
+  looptap_thread_ends(&segment.loops, &thread.state, now);
+  if (thread.set_loop >= kFirstLoop)
+    looptap_end(&segment.loops, &thread.state, thread.set_loop - kFirstLoop, now);
+  const uint64_t used = looptap_load(&segment.header->loops_used);
+  for (uint32_t i = 0; i < used && i < segment.slots; i++)
+    looptap_disown(looptap_loop_at(&segment.loops, i), &thread.state);
   thread.nonce = 0;  // should a later destructor wait again, the thread begins anew
 }
 

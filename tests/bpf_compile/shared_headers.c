@@ -39,5 +39,6 @@ __attribute__((section("test"))) int every_function(struct looptap_loops* loops,
   looptap_end(loops, thread, 3, now_ns);
   looptap_thread_ends(loops, thread, now_ns);
   looptap_begin(looptap_loop_at(loops, 3), thread, now_ns);
-  return looptap_take_over(looptap_loop_at(loops, 3), thread, now_ns);
+  looptap_disown(looptap_loop_at(loops, 3), thread);
+  return looptap_take_over(looptap_loop_at(loops, 3), thread, 1, now_ns);
 }

@@ -100,13 +100,31 @@ TEST_CASE("an ended loop takes its open iteration along; its slot goes on with t
   CHECK(TestLoops::away_ns(loop) == 2 * kMs);
 
   looptap_thread other = TestLoops::thread(2);
-  CHECK_FALSE(looptap_take_over(&loops.slots[0], &other, 2000 * kMs));
-  CHECK(looptap_take_over(&loops.slots[0], &thread, 2000 * kMs));
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &other, true, 2000 * kMs));
+  CHECK(looptap_take_over(&loops.slots[0], &thread, false, 2000 * kMs));
   loops.wait(thread, 0, 2000 * kMs, 2010 * kMs);
   CHECK(TestLoops::away_ns(loop) == 2 * kMs);
   CHECK(loop.instances == 2);
   CHECK(loop.waits == 2);
   CHECK(TestLoops::settled(loop));
+}
+
+TEST_CASE("a thread may follow one that is gone, once its loop has ended") {
+  TestLoops loops(1);
+  looptap_thread gone = TestLoops::thread(1), next = TestLoops::thread(2), late = TestLoops::thread(3);
+  loops.begin(0, gone);
+  loops.wait(gone, 0, 0, 10 * kMs);
+  looptap_thread_ends(&loops.view, &gone, 11 * kMs);
+  looptap_disown(&loops.slots[0], &gone);
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &next, true, 12 * kMs));  // the loop lives on
+  looptap_end(&loops.view, &next, 0, 13 * kMs);
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &next, false, 14 * kMs));
+  CHECK(looptap_take_over(&loops.slots[0], &next, true, 14 * kMs));
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &late, true, 15 * kMs));
+  loops.wait(next, 0, 500 * kMs, 510 * kMs);
+  CHECK(TestLoops::away_ns(loops.slots[0]) == 1 * kMs);
+  CHECK(loops.slots[0].thread_id == 1002);
+  CHECK((loops.slots[0].state & LOOPTAP_SHARED) == 0);
 }
 
 TEST_CASE("a loop that is closed while somebody waits on it ends when the wait does") {
@@ -116,7 +134,7 @@ TEST_CASE("a loop that is closed while somebody waits on it ends when the wait d
   const uint32_t number = looptap_enter(&loops.view, &waiter, 0, 0, -1);
   looptap_end(&loops.view, &closer, 0, 5 * kMs);
   CHECK(TestLoops::waiters(loops.slots[0]) == 1);
-  CHECK_FALSE(looptap_take_over(&loops.slots[0], &waiter, 6 * kMs));
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &waiter, true, 6 * kMs));
   looptap_leave(&loops.view, &waiter, 0, number, 10 * kMs, 0);
   CHECK(TestLoops::dormant(loops.slots[0]));
   CHECK(TestLoops::iterations(loops.slots[0]) == 0);

@@ -1,0 +1,47 @@
+/* Loops without an epoll instance: with LOOPTAP_WAITS=poll,select the calls of a thread that waits on no
+ * epoll instance count as the waits of one loop. As soon as the thread waits on an epoll instance, its polls
+ * are what blocking calls are: part of an iteration.
+ */
+#ifndef LOOPTAP_SET_LOOP_H
+#define LOOPTAP_SET_LOOP_H
+
+#include "preload/descriptors.h"
+#include "preload/process.h"
+#include "preload/settings.h"
+#include "preload/thread.h"
+
+namespace looptap {
+
+inline uint32_t g_waits;  // LOOPTAP_WAITS and kWaitsRead, once it has been looked at
+constexpr uint32_t kWaitsRead = 1u << 31;
+
+/* Whether LOOPTAP_WAITS names this kind. Asked before there is a process: most have no use for one. */
+inline bool is_asked_for(uint32_t kind) {
+  uint32_t waits = __atomic_load_n(&g_waits, __ATOMIC_RELAXED);
+  if (!waits) {
+    waits = read_waits() | kWaitsRead;
+    __atomic_store_n(&g_waits, waits, __ATOMIC_RELAXED);
+  }
+  return waits & kind;
+}
+
+/* The thread's loop in thread.set_loop, given a slot if this is its first wait. False where it has none. */
+inline bool find_set_loop(Process* process, Thread& thread) {
+  if (thread.set_loop >= kFirstLoop) return true;
+  if (thread.set_loop == kUnmeasured || thread.state.depth || !is_own(process)) return false;
+  thread.set_loop = find_slot(process, thread);
+  return thread.set_loop >= kFirstLoop;
+}
+
+/* The thread waits on an epoll instance now. */
+__attribute__((noinline)) inline void end_set_loop(Process* process, Thread& thread) {
+  const uint64_t now = thread_now_ns(process, thread);
+  looptap_heal(&process->segment.loops, &thread.state, now);
+  looptap_end(&process->segment.loops, &thread.state, thread.set_loop - kFirstLoop, now);
+  thread.state.depth = 0;
+  thread.set_loop = kUnmeasured;
+}
+
+}  // namespace looptap
+
+#endif
