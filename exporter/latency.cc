@@ -38,6 +38,11 @@ double mean_place(const DurationHistogram& durations) {
   return spread > 0 ? std::clamp((total - lowest) / spread, 0.0, 1.0) : 0;
 }
 
+/// The bucket in which a duration above 2^-10 s lies, bounds inclusive; LOOPTAP_BUCKETS beyond the last.
+uint32_t bucket_of_bound(uint64_t x_ns) {
+  return x_ns > bound_ns(LOOPTAP_BUCKETS) ? LOOPTAP_BUCKETS : static_cast<uint32_t>(looptap_bucket(x_ns));
+}
+
 }  // namespace
 
 LatencyDistribution::LatencyDistribution(const Observed& observed)
@@ -110,31 +115,49 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
   for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
     histogram.counts.push_back(static_cast<uint64_t>(weight_below(k, UINT64_MAX)) / kObservation_ns);
 
-  uint64_t below = histogram.zero_count;
-  uint32_t k = kFirst;
-  for (uint64_t x : classic_bounds) {
-    if (x < bound_ns(kFirst)) {
+  for (const uint64_t x : classic_bounds) {
+    uint64_t weight = 0;
+    if (x <= bound_ns(kFirst)) {
       const auto idle = static_cast<uint64_t>(observed_ns_ - away_ns_);
-      histogram.classic.cumulative.push_back((idle + share(zero_weight - idle, x, bound_ns(kFirst))) /
-                                             kObservation_ns);
-      continue;
+      weight = idle + share(zero_weight - idle, x, bound_ns(kFirst));
+    } else if (const uint32_t k = bucket_of_bound(x); k < LOOPTAP_BUCKETS) {
+      weight = static_cast<uint64_t>(weight_below(k, x));
     }
-    for (; k < LOOPTAP_BUCKETS && bound_ns(k + 1) <= x; k++) below += histogram.counts[k - kFirst];
-    const uint64_t part =
-        k < LOOPTAP_BUCKETS ? static_cast<uint64_t>(weight_below(k, x)) / kObservation_ns : 0;
-    histogram.classic.cumulative.push_back(below + part);
+    histogram.bound_counts.push_back(weight / kObservation_ns);
   }
-  for (; k < LOOPTAP_BUCKETS; k++) below += histogram.counts[k - kFirst];
-  histogram.classic.cumulative.push_back(below);
 
   // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
   double area = static_cast<double>(bound_ns(kFirst)) * 0.5 *
                 (static_cast<double>(away_ns_) + static_cast<double>(excess_ns_[kFirst]));
-  for (k = kFirst; k < LOOPTAP_BUCKETS; k++)
+  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
     area += static_cast<double>(bound_ns(k + 1) - bound_ns(k)) * 0.5 *
             (static_cast<double>(excess_ns_[k]) + static_cast<double>(excess_ns_[k + 1]));
-  histogram.classic.sum_seconds = area / kObservation_ns * kNanosecond;
+  histogram.sum_seconds = area / kObservation_ns * kNanosecond;
   return histogram;
+}
+
+ClassicHistogram LatencyHistogram::classic(const Bounds& bounds) const {
+  ClassicHistogram histogram;
+  constexpr uint32_t kFirst = LOOPTAP_FIRST_SUMMED;
+  uint64_t below = zero_count;
+  uint32_t k = kFirst;
+  for (size_t i = 0; i < bounds.size(); i++) {
+    const bool within_zero = bounds[i] <= bound_ns(kFirst);
+    for (; k < LOOPTAP_BUCKETS && bound_ns(k + 1) < bounds[i]; k++) below += counts[k - kFirst];
+    histogram.cumulative.push_back(within_zero ? bound_counts[i] : below + bound_counts[i]);
+  }
+  for (; k < LOOPTAP_BUCKETS; k++) below += counts[k - kFirst];
+  histogram.cumulative.push_back(below);
+  histogram.sum_seconds = sum_seconds;
+  return histogram;
+}
+
+void LatencyHistogram::raise_to(const LatencyHistogram& shown) {
+  zero_count = std::max(zero_count, shown.zero_count);
+  sum_seconds = std::max(sum_seconds, shown.sum_seconds);
+  for (size_t i = 0; i < counts.size(); i++) counts[i] = std::max(counts[i], shown.counts[i]);
+  for (size_t i = 0; i < bound_counts.size(); i++)
+    bound_counts[i] = std::max(bound_counts[i], shown.bound_counts[i]);
 }
 
 double duration_quantile(const DurationHistogram& durations, double q) {

@@ -36,9 +36,16 @@ struct ClassicHistogram {
 
 /// Histogram of the latency, one observation per millisecond of T.
 struct LatencyHistogram {
-  uint64_t zero_count = 0;       ///< at most 2^-10 s
-  std::vector<uint64_t> counts;  ///< buckets LOOPTAP_FIRST_SUMMED .. LOOPTAP_BUCKETS - 1
-  ClassicHistogram classic;
+  uint64_t zero_count = 0;             ///< at most 2^-10 s
+  std::vector<uint64_t> counts;        ///< buckets LOOPTAP_FIRST_SUMMED .. LOOPTAP_BUCKETS - 1
+  std::vector<uint64_t> bound_counts;  ///< by classic bound: those of its bucket that lie at or below it
+  double sum_seconds = 0;
+
+  /// \param bounds those that bound_counts was made for.
+  ClassicHistogram classic(const Bounds& bounds) const;
+
+  /// Takes over from `shown`, which has the same bounds, what is greater there.
+  void raise_to(const LatencyHistogram& shown);
 };
 
 class LatencyDistribution {

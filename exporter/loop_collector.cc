@@ -77,8 +77,15 @@ Labels labels_of(const LoopView& loop) {
   return {{"process", loop.process}, {"pid", loop.pid}, {"loop", loop.loop}, {"thread", loop.thread}};
 }
 
+IntervalCounters interval_counters(const LoopView& loop, const CollectorSettings& settings,
+                                   uint32_t stall_bound) {
+  const Reckoning reckoning = reckon(loop.sample);
+  return {LatencyDistribution(loop.lifetime).histogram(settings.latency_bounds_ns), reckoning.busy_ns(),
+          reckoning.wait_ns, count_longer(loop.sample.iterations, reckoning.open_iteration_ns, stall_bound)};
+}
+
 void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
-                   std::vector<MetricFamily>& families) {
+                   ShownCounters& shown, std::vector<MetricFamily>& families) {
   Family latency(
       "eventloop_latency_seconds",
       "What an event that arrives at a random instant waits until the loop next polls; one observation "
@@ -108,14 +115,14 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
   for (const LoopView& loop : view.loops) {
     const Labels labels = labels_of(loop);
     const LoopSample& sample = loop.sample;
-    const Reckoning reckoning = reckon(sample);
+    IntervalCounters counters = interval_counters(loop, settings, stall_bound);
+    shown.never_less(loop.process + '\0' + loop.pid + '\0' + loop.loop, counters);
 
-    const LatencyHistogram lifetime =
-        LatencyDistribution(loop.lifetime).histogram(settings.latency_bounds_ns);
-    latency.histogram(labels, settings.latency_bounds_ns, lifetime.classic);
+    const ClassicHistogram lifetime = counters.latency.classic(settings.latency_bounds_ns);
+    latency.histogram(labels, settings.latency_bounds_ns, lifetime);
     const LatencyDistribution recent(loop.window);
-    latency_quantile.summary(labels, settings.quantiles, lifetime.classic.cumulative.back(),
-                             lifetime.classic.sum_seconds, [&](double q) { return recent.quantile(q); });
+    latency_quantile.summary(labels, settings.quantiles, lifetime.cumulative.back(), lifetime.sum_seconds,
+                             [&](double q) { return recent.quantile(q); });
 
     const ClassicHistogram iterations = duration_histogram(sample.iterations, kIterationBounds_ns);
     iteration.histogram(labels, kIterationBounds_ns, iterations);
@@ -125,11 +132,10 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
     wakeup_delay.histogram(labels, kWakeupDelayBounds_ns,
                            duration_histogram(sample.wakeup_delays, kWakeupDelayBounds_ns));
 
-    busy.value(labels, seconds(reckoning.busy_ns()));
-    wait.value(labels, seconds(reckoning.wait_ns));
+    busy.value(labels, seconds(counters.busy_ns));
+    wait.value(labels, seconds(counters.wait_ns));
     blocked.value(labels, loop.alive ? seconds(blocked_ns(sample)) : 0);
-    stalls.value(labels, static_cast<double>(
-                             count_longer(sample.iterations, reckoning.open_iteration_ns, stall_bound)));
+    stalls.value(labels, static_cast<double>(counters.stalls));
     waits.value(labels, static_cast<double>(sample.waits));
     events.value(labels, static_cast<double>(sample.events));
   }
@@ -191,8 +197,11 @@ LoopCollector::LoopCollector(LoopMonitor& monitor, CollectorSettings settings)
 std::vector<MetricFamily> LoopCollector::Collect() const {
   const auto start = std::chrono::steady_clock::now();
   std::vector<MetricFamily> families;
+  // One at a time, the view included: the older of two views must not be shown after the younger.
+  std::lock_guard lock(mutex_);
   const MonitorView view = monitor_.view();
-  collect_loops(view, settings_, stall_bound_, families);
+  collect_loops(view, settings_, stall_bound_, shown_, families);
+  shown_.forget_others();
   collect_exporter(view, stall_bound_, last_scrape_seconds_, families);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return families;

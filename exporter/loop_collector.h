@@ -4,12 +4,13 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
-#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "exporter/latency.h"
 #include "exporter/loop_monitor.h"
+#include "exporter/shown_counters.h"
 
 namespace looptap {
 
@@ -31,7 +32,9 @@ class LoopCollector : public prometheus::Collectable {
   LoopMonitor& monitor_;
   const CollectorSettings settings_;
   const uint32_t stall_bound_;
-  mutable std::atomic<double> last_scrape_seconds_{0};
+  mutable std::mutex mutex_;  // for what follows
+  mutable ShownCounters shown_;
+  mutable double last_scrape_seconds_ = 0;
 };
 
 }  // namespace looptap

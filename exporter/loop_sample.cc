@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kClockAgreement_ns = 1'000'000;
 constexpr uint64_t kDeadlineGrace_ns = 100'000'000;
+constexpr uint64_t kStuckGrace_ns = 100'000'000;  // counting takes some 20 ns
 
 uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
@@ -79,6 +80,7 @@ Reckoning reckon(const LoopSample& sample) {
 }
 
 uint64_t blocked_ns(const LoopSample& sample) {
+  if (sample.stuck_for_ns > kStuckGrace_ns) return sample.stuck_for_ns;
   switch (sample.activity) {
     case Activity::kAway:
       return minus_or_zero(sample.taken_ns, sample.activity_since_ns);

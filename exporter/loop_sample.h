@@ -50,6 +50,7 @@ struct LoopSample {
   uint64_t activity_since_ns = 0;
   uint64_t deadline_ns = UINT64_MAX;  ///< of the present wait; UINT64_MAX: none, or not known
   uint64_t taken_ns = 0;              ///< when the sample was taken, not later than the copy
+  uint64_t stuck_for_ns = 0;  ///< since when its thread has stood still while it counted, on later looks
 };
 
 /// A sample's counters with what is open at the instant of the sample counted in.
@@ -66,7 +67,8 @@ struct Reckoning {
 };
 Reckoning reckon(const LoopSample& sample);
 
-/// Age of the open iteration, or of a wait that is long past its deadline; 0 while the loop waits.
+/// Age of the open iteration, or of a wait that is long past its deadline; 0 while the loop waits. A thread that
+/// was stopped between a wait and the next statement blocks its loop, too.
 uint64_t blocked_ns(const LoopSample& sample);
 
 }  // namespace looptap

@@ -19,8 +19,6 @@ namespace {
 
 constexpr int kCopyAttempts = 100;
 constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
-constexpr uint64_t kStuck_ns =
-    100'000'000;  // accounting takes some 20 ns: whoever takes this long has stopped
 
 /// A slot up to its histograms: what the loop does now, and whether somebody is counting.
 struct Head {
@@ -98,6 +96,7 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
                     : loop.state & LOOPTAP_DORMANT ? Activity::kDormant
                                                    : Activity::kAway;
   sample.taken_ns = now_ns;
+  sample.stuck_for_ns = 0;
 }
 
 }  // namespace
@@ -207,17 +206,14 @@ uint64_t SegmentFile::loops_dropped() const {
   return read_exactly(fd_, &value, sizeof value, offsetof(looptap_header, loops_dropped)) ? value : 0;
 }
 
-bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool settled_for_good, looptap_loop& copy) {
+bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool take_unsettled, looptap_loop& copy) {
   const uint64_t offset = loops_.offset + loops_.stride * ordinal;
   Slot& slot = slots_[ordinal];
   Head before, after;
 
   for (int attempt = 0; attempt < kCopyAttempts; attempt++) {
     if (!read_head(fd_, offset, before)) return false;
-    const bool stuck = settled_for_good || (slot.stuck_since_ns && before.loop.state == slot.stuck_state &&
-                                            before.loop.settled == slot.stuck_settled &&
-                                            now_ns > slot.stuck_since_ns + kStuck_ns);
-    if (!before.is_settled() && !stuck) continue;
+    if (!before.is_settled() && !take_unsettled) continue;
     if (!read_exactly(fd_, &copy, sizeof copy, offset) || !read_head(fd_, offset, after)) return false;
     if (before.same_state(after)) return true;
 
@@ -235,8 +231,8 @@ bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool settled_for_
       return true;
     }
   }
-  if (before.loop.state != slot.stuck_state || before.loop.settled != slot.stuck_settled ||
-      !slot.stuck_since_ns) {
+  if (!slot.stuck_since_ns || before.loop.state != slot.stuck_state ||
+      before.loop.settled != slot.stuck_settled) {
     slot.stuck_state = before.loop.state;
     slot.stuck_settled = before.loop.settled;
     slot.stuck_since_ns = now_ns;
@@ -256,15 +252,21 @@ const std::vector<LoopSample>& SegmentFile::read(uint64_t now_ns, bool settled_f
     uint64_t owner = 0;
     if (!read_exactly(fd_, &owner, sizeof owner,
                       loops_.offset + loops_.stride * ordinal + offsetof(looptap_loop, owner)) ||
-        owner == 0 || !copy_slot(ordinal, now_ns, settled_for_good, copy))
+        owner == 0)
       continue;
     auto place =
         std::lower_bound(samples_.begin(), samples_.end(), ordinal,
                          [](const LoopSample& sample, uint32_t wanted) { return sample.ordinal < wanted; });
-    if (place == samples_.end() || place->ordinal != ordinal) place = samples_.emplace(place);
-    fill_sample(copy, ordinal, now_ns, *place);
-    slots_[ordinal].published_state = copy.state;
-    slots_[ordinal].stuck_since_ns = 0;
+    const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
+    Slot& slot = slots_[ordinal];
+    if (copy_slot(ordinal, now_ns, settled_for_good && !seen_before, copy)) {
+      if (!seen_before) place = samples_.emplace(place);
+      fill_sample(copy, ordinal, now_ns, *place);
+      slot.published_state = copy.state;
+      slot.stuck_since_ns = 0;
+    } else if (seen_before && slot.stuck_since_ns) {
+      place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
+    }
   }
   return samples_;
 }

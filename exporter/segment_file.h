@@ -56,22 +56,23 @@ class SegmentFile {
   /// Loops that found no slot.
   uint64_t loops_dropped() const;
 
-  /// Copies every loop that has ever been waited on. A loop that is just being written to, or whose copy
-  /// cannot be had, keeps its previous sample, and is counted in inconsistent_reads().
-  /// `settled_for_good`: the process is dead, so that what is half written stays so and is taken as it is.
+  /// Copies every loop that has ever been waited on. A loop that is just being counted for keeps its previous
+  /// sample, and is counted in inconsistent_reads(). `settled_for_good`: the process is dead, so that a loop
+  /// that was never read is taken as it was left.
   const std::vector<LoopSample>& read(uint64_t now_ns, bool settled_for_good);
 
   uint64_t inconsistent_reads() const { return inconsistent_reads_; }
 
  private:
   struct Slot {
-    uint64_t published_state = 0;  // of the sample that was last handed out
-    uint64_t stuck_state = 0, stuck_settled = 0, stuck_since_ns = 0;  // writer stopped while accounting
+    uint64_t published_state = 0;                 // of the sample that was last handed out
+    uint64_t stuck_state = 0, stuck_settled = 0;  // what could not be read the last time,
+    uint64_t stuck_since_ns = 0;                  // and since when it has looked like that; 0: it could
   };
 
   SegmentFile(int fd, const looptap_header& header);
   static std::optional<Rejection> find_fault(int fd, looptap_header& header);
-  bool copy_slot(uint32_t ordinal, uint64_t now_ns, bool settled_for_good, looptap_loop& copy);
+  bool copy_slot(uint32_t ordinal, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);
 
   int fd_;
   ProcessIdentity identity_;
