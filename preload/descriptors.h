@@ -106,8 +106,8 @@ inline uint16_t find_slot(Process* process, Thread& thread) {
   const uint64_t now = thread_now_ns(process, thread);
   uint64_t used = looptap_load(&segment.header->loops_used);
   for (uint32_t i = 0; i < used && i < segment.slots; i++) {
-    looptap_loop* loop = looptap_loop_at(&segment.loops, i);
-    if (looptap_take_over(loop, &thread.state, same_text(loop->thread_name, name), now))
+    looptap_loop* loop = reserved_slot(segment, i);
+    if (loop && looptap_take_over(loop, &thread.state, same_text(loop->thread_name, name), now))
       return static_cast<uint16_t>(kFirstLoop + i);
   }
 

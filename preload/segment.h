@@ -22,6 +22,7 @@ struct Segment {
   uint64_t size;
   uint32_t slots;
   uint32_t reserve_on_demand;  // slots are reserved one by one with reserve_slot(); else all are already
+  uint8_t reserved[LOOPTAP_MOST_LOOPS];  // slots that may be touched: even to read another one may be SIGBUS
 };
 
 /* What went wrong, for LOOPTAP_VERBOSE=1: a step in words, and the errno. */
@@ -36,11 +37,20 @@ constexpr uint64_t kLoopStride = (sizeof(looptap_loop) + LOOPTAP_PAGE - 1) / LOO
 static_assert(sizeof(looptap_header) <= kRingOffset);
 static_assert(kRingOffset + sizeof(looptap_ring) <= kLoopsOffset);
 
-/* Whether writing to a slot cannot fail any more. */
-inline bool reserve_slot(const Segment& segment, uint32_t ordinal) {
-  if (!segment.reserve_on_demand) return true;
-  return sys::advise(segment.loops.slots + segment.loops.stride * ordinal, segment.loops.stride,
-                     sys::kAdvisePopulateWrite) == 0;
+/* Makes sure that touching the slot cannot fail any more. Whether it could. */
+inline bool reserve_slot(Segment& segment, uint32_t ordinal) {
+  if (segment.reserve_on_demand && sys::advise(segment.loops.slots + segment.loops.stride * ordinal,
+                                               segment.loops.stride, sys::kAdvisePopulateWrite) != 0)
+    return false;
+  __atomic_store_n(&segment.reserved[ordinal], 1, __ATOMIC_RELEASE);
+  return true;
+}
+
+/* The slot, or nullptr where it has not been reserved. */
+inline looptap_loop* reserved_slot(const Segment& segment, uint32_t ordinal) {
+  return __atomic_load_n(&segment.reserved[ordinal], __ATOMIC_ACQUIRE)
+             ? looptap_loop_at(&segment.loops, ordinal)
+             : nullptr;
 }
 
 /* The inode of this process' PID namespace; 0 where /proc does not tell. */
