@@ -76,7 +76,7 @@ warnings = -Wall -Wextra $(if $(CI),-Werror)
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
   $(shell $(PKG_CONFIG) --cflags prometheus-cpp-core) $(sanitize)
-exporter_libs = $(shell $(PKG_CONFIG) --libs prometheus-cpp-core) -lcivetweb -pthread
+exporter_libs = $(shell $(PKG_CONFIG) --libs prometheus-cpp-core) -lcivetweb -lz -pthread
 
 # x86_64, aarch64: names the assembly and the flags that belong to it.
 arch = $(firstword $(subst -, ,$(shell $(CXX) -dumpmachine)))

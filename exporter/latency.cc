@@ -40,7 +40,8 @@ double mean_place(const DurationHistogram& durations) {
 
 /// The bucket in which a duration above 2^-10 s lies, bounds inclusive; LOOPTAP_BUCKETS beyond the last.
 uint32_t bucket_of_bound(uint64_t x_ns) {
-  return x_ns > bound_ns(LOOPTAP_BUCKETS) ? LOOPTAP_BUCKETS : static_cast<uint32_t>(looptap_bucket(x_ns));
+  return x_ns > bound_ns(LOOPTAP_BUCKETS) ? uint32_t{LOOPTAP_BUCKETS}
+                                          : static_cast<uint32_t>(looptap_bucket(x_ns));
 }
 
 }  // namespace

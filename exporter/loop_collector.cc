@@ -29,7 +29,26 @@ double seconds(uint64_t ns) { return static_cast<double>(ns) * kNanosecond; }
 
 using Labels = std::vector<ClientMetric::Label>;
 
-/// A family under construction: HELP is looptap's own text, which the serializer does not escape.
+constexpr int32_t kSchema = 5;
+constexpr int32_t kFirstIndex = 1 - 20 * 32;  // Prometheus' number of bucket 0 of histogram_scheme.h
+
+NativeHistogram native_of(const LatencyHistogram& latency) {
+  NativeHistogram native{kSchema, bound_seconds(LOOPTAP_FIRST_SUMMED), latency.zero_count, {}};
+  for (size_t i = 0; i < latency.counts.size(); i++)
+    if (latency.counts[i])
+      native.buckets.push_back(
+          {kFirstIndex + LOOPTAP_FIRST_SUMMED + static_cast<int32_t>(i), latency.counts[i]});
+  return native;
+}
+
+NativeHistogram native_of(const DurationHistogram& durations) {
+  NativeHistogram native{kSchema, bound_seconds(0), durations.zero_count, {}};
+  for (const auto& bucket : durations.buckets)
+    native.buckets.push_back({kFirstIndex + static_cast<int32_t>(bucket.index), bucket.count});
+  return native;
+}
+
+/// A family under construction.
 class Family {
  public:
   Family(std::string name, std::string help, MetricType type) {
@@ -62,7 +81,14 @@ class Family {
     for (const double q : quantiles) metric.summary.quantile.push_back({q, quantile_of(q)});
   }
 
-  MetricFamily take() { return std::move(family_); }
+  /// Of the metric that was added last.
+  void native(NativeHistogram native) { natives_.emplace(family_.metric.size() - 1, std::move(native)); }
+
+  void move_to(Exposition& exposition) {
+    for (auto& [metric, native] : natives_)
+      exposition.natives.emplace(std::make_pair(exposition.families.size(), metric), std::move(native));
+    exposition.families.push_back(std::move(family_));
+  }
 
  private:
   ClientMetric& add(const Labels& labels) {
@@ -71,6 +97,7 @@ class Family {
     return metric;
   }
   MetricFamily family_;
+  std::map<size_t, NativeHistogram> natives_;
 };
 
 Labels labels_of(const LoopView& loop) {
@@ -85,7 +112,7 @@ IntervalCounters interval_counters(const LoopView& loop, const CollectorSettings
 }
 
 void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
-                   ShownCounters& shown, std::vector<MetricFamily>& families) {
+                   bool with_natives, ShownCounters& shown, Exposition& exposition) {
   Family latency(
       "eventloop_latency_seconds",
       "What an event that arrives at a random instant waits until the loop next polls; one observation "
@@ -120,17 +147,20 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
 
     const ClassicHistogram lifetime = counters.latency.classic(settings.latency_bounds_ns);
     latency.histogram(labels, settings.latency_bounds_ns, lifetime);
+    if (with_natives) latency.native(native_of(counters.latency));
     const LatencyDistribution recent(loop.window);
     latency_quantile.summary(labels, settings.quantiles, lifetime.cumulative.back(), lifetime.sum_seconds,
                              [&](double q) { return recent.quantile(q); });
 
     const ClassicHistogram iterations = duration_histogram(sample.iterations, kIterationBounds_ns);
     iteration.histogram(labels, kIterationBounds_ns, iterations);
+    if (with_natives) iteration.native(native_of(sample.iterations));
     iteration_quantile.summary(labels, settings.quantiles, iterations.cumulative.back(),
                                iterations.sum_seconds,
                                [&](double q) { return duration_quantile(loop.window.iterations, q); });
     wakeup_delay.histogram(labels, kWakeupDelayBounds_ns,
                            duration_histogram(sample.wakeup_delays, kWakeupDelayBounds_ns));
+    if (with_natives) wakeup_delay.native(native_of(sample.wakeup_delays));
 
     busy.value(labels, seconds(counters.busy_ns));
     wait.value(labels, seconds(counters.wait_ns));
@@ -141,15 +171,15 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
   }
   for (Family* family : {&latency, &latency_quantile, &iteration, &iteration_quantile, &wakeup_delay, &busy,
                          &wait, &blocked, &stalls, &waits, &events})
-    families.push_back(family->take());
+    family->move_to(exposition);
 }
 
 void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last_scrape_seconds,
-                      std::vector<MetricFamily>& families) {
+                      Exposition& exposition) {
   const auto single = [&](const char* name, const char* help, MetricType type, double value) {
     Family family(name, help, type);
     family.value({}, value);
-    families.push_back(family.take());
+    family.move_to(exposition);
   };
   Family build("looptap_build_info", "The exporter's version, revision and layout of segments; always 1.",
                MetricType::Gauge);
@@ -157,12 +187,12 @@ void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last
                {"revision", build_revision()},
                {"layout", std::to_string(LOOPTAP_LAYOUT_VERSION)}},
               1);
-  families.push_back(build.take());
+  build.move_to(exposition);
 
   Family segments("looptap_segments", "Segments shown, by whether their process lives.", MetricType::Gauge);
   segments.value({{"state", "live"}}, static_cast<double>(view.live_segments));
   segments.value({{"state", "ended"}}, static_cast<double>(view.ended_segments));
-  families.push_back(segments.take());
+  segments.move_to(exposition);
 
   Family rejected("looptap_rejected_segments_total",
                   "Files in the segment directory that were refused, by reason.", MetricType::Counter);
@@ -171,7 +201,7 @@ void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last
     rejected.value({{"reason", name_of(why)}},
                    count == view.rejected.end() ? 0 : static_cast<double>(count->second));
   }
-  families.push_back(rejected.take());
+  rejected.move_to(exposition);
 
   single("looptap_dropped_loops_total", "Loops that found no slot in their segment.", MetricType::Counter,
          static_cast<double>(view.dropped_loops));
@@ -194,17 +224,17 @@ LoopCollector::LoopCollector(LoopMonitor& monitor, CollectorSettings settings)
       settings_(std::move(settings)),
       stall_bound_(nearest_bound(settings_.stall_threshold_ns)) {}
 
-std::vector<MetricFamily> LoopCollector::Collect() const {
+Exposition LoopCollector::collect(bool with_natives) {
   const auto start = std::chrono::steady_clock::now();
-  std::vector<MetricFamily> families;
+  Exposition exposition;
   // One at a time, the view included: the older of two views must not be shown after the younger.
   std::lock_guard lock(mutex_);
   const MonitorView view = monitor_.view();
-  collect_loops(view, settings_, stall_bound_, shown_, families);
+  collect_loops(view, settings_, stall_bound_, with_natives, shown_, exposition);
   shown_.forget_others();
-  collect_exporter(view, stall_bound_, last_scrape_seconds_, families);
+  collect_exporter(view, stall_bound_, last_scrape_seconds_, exposition);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return families;
+  return exposition;
 }
 
 }  // namespace looptap

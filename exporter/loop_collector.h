@@ -1,13 +1,11 @@
 // The metrics of DESIGN section 4, as prometheus-cpp's model.
 #pragma once
 
-#include <prometheus/collectable.h>
-#include <prometheus/metric_family.h>
-
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
+#include "exporter/exposition.h"
 #include "exporter/latency.h"
 #include "exporter/loop_monitor.h"
 #include "exporter/shown_counters.h"
@@ -21,20 +19,21 @@ struct CollectorSettings {
 };
 
 /// Thread-safe.
-class LoopCollector : public prometheus::Collectable {
+class LoopCollector {
  public:
   LoopCollector(LoopMonitor& monitor, CollectorSettings settings);
 
   /// Reads every loop anew. The one observation that is late: how long the scrape before this one took.
-  std::vector<prometheus::MetricFamily> Collect() const override;
+  /// \param with_natives whether native histograms are wanted, too.
+  Exposition collect(bool with_natives);
 
  private:
   LoopMonitor& monitor_;
   const CollectorSettings settings_;
   const uint32_t stall_bound_;
-  mutable std::mutex mutex_;  // for what follows
-  mutable ShownCounters shown_;
-  mutable double last_scrape_seconds_ = 0;
+  std::mutex mutex_;  // for what follows
+  ShownCounters shown_;
+  double last_scrape_seconds_ = 0;
 };
 
 }  // namespace looptap

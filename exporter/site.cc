@@ -1,8 +1,7 @@
 #include "exporter/site.h"
 
-#include <prometheus/text_serializer.h>
-
 #include "exporter/build_info.h"
+#include "exporter/exposition.h"
 
 namespace looptap {
 
@@ -24,12 +23,13 @@ WebResponse landing_page(const std::string& telemetry_path) {
 
 }  // namespace
 
-WebHandler make_site(const LoopCollector& collector, const std::string& telemetry_path) {
+WebHandler make_site(LoopCollector& collector, const std::string& telemetry_path) {
   return [&collector, telemetry_path](const WebRequest& request) {
     WebResponse response;
     if (request.path == telemetry_path) {
-      response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-      response.body = prometheus::TextSerializer().Serialize(collector.Collect());
+      const ExpositionFormat format = choose_format(request.accept);
+      response.content_type = content_type(format);
+      response.body = serialize(collector.collect(format == ExpositionFormat::kProtobuf), format);
     } else if (request.path == "/-/healthy") {
       response.body = "looptap is healthy\n";
     } else if (request.path == "/-/ready") {

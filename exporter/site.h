@@ -9,6 +9,6 @@
 namespace looptap {
 
 /// \param collector must outlive the handler.
-WebHandler make_site(const LoopCollector& collector, const std::string& telemetry_path);
+WebHandler make_site(LoopCollector& collector, const std::string& telemetry_path);
 
 }  // namespace looptap

@@ -7,11 +7,14 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "exporter/gzip.h"
 #include "exporter/log.h"
 
 namespace looptap {
 
 namespace {
+
+constexpr size_t kWorthCompressing = 1000;  // bytes
 
 struct ListenAddress {
   std::string host;  // dotted; "0.0.0.0" for every address
@@ -55,16 +58,27 @@ const char* reason_phrase(int status) {
   }
 }
 
+std::string header(mg_connection* connection, const char* name) {
+  const char* value = mg_get_header(connection, name);
+  return value ? value : "";
+}
+
 void send(mg_connection* connection, const WebResponse& response, bool with_body) {
+  const bool compress =
+      response.body.size() >= kWorthCompressing && accepts_gzip(header(connection, "Accept-Encoding"));
+  const std::string compressed = compress ? gzip(response.body) : "";
+  const std::string& body = compress ? compressed : response.body;
   mg_printf(connection,
             "HTTP/1.1 %d %s\r\n"
             "Content-Type: %s\r\n"
             "Content-Length: %zu\r\n"
-            "%s"
+            "Vary: Accept, Accept-Encoding\r\n"
+            "%s%s"
             "Connection: close\r\n\r\n",
-            response.status, reason_phrase(response.status), response.content_type.c_str(),
-            response.body.size(), response.status == 405 ? "Allow: GET, HEAD\r\n" : "");
-  if (with_body) mg_write(connection, response.body.data(), response.body.size());
+            response.status, reason_phrase(response.status), response.content_type.c_str(), body.size(),
+            compress ? "Content-Encoding: gzip\r\n" : "",
+            response.status == 405 ? "Allow: GET, HEAD\r\n" : "");
+  if (with_body) mg_write(connection, body.data(), body.size());
 }
 
 }  // namespace
@@ -85,7 +99,7 @@ struct WebServer::Civetweb {
       response.body = "only GET and HEAD\n";
     } else {
       try {
-        response = self->handler({info->local_uri ? info->local_uri : "/"});
+        response = self->handler({info->local_uri ? info->local_uri : "/", header(connection, "Accept")});
       } catch (const std::exception& error) {
         log(LogLevel::kError, std::string("a request failed: ") + error.what());
         response.status = 500;

@@ -9,7 +9,8 @@
 namespace looptap {
 
 struct WebRequest {
-  std::string path;  ///< decoded, without the query
+  std::string path;    ///< decoded, without the query
+  std::string accept;  ///< the header; empty when there is none
 };
 
 struct WebResponse {
@@ -21,7 +22,7 @@ struct WebResponse {
 /// Called from several threads at once. An exception becomes a 500.
 using WebHandler = std::function<WebResponse(const WebRequest&)>;
 
-/// Serves GET and HEAD; other methods get 405.
+/// Serves GET and HEAD; other methods get 405. Compresses (gzip) for clients that ask for it.
 class WebServer {
  public:
   /// Listens on each address: "HOST:PORT" or ":PORT" (every IPv4 address); port 0 picks a free one.
