@@ -195,6 +195,11 @@ Command parse_command_line(int argc, char** argv) {
     command.assign(argv + i + 1, argv + argc);
   }
 
+  if (ours > 1 && argv[1][0] != '-' && std::string(argv[1]) != "run" && std::string(argv[1]) != "serve" &&
+      std::string(argv[1]) != "install")
+    throw std::invalid_argument("unknown command \"" + std::string(argv[1]) +
+                                "\": it is run, serve or install");
+
   try {
     app.parse(ours, argv);
   } catch (const CLI::CallForHelp&) {

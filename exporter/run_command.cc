@@ -155,8 +155,11 @@ int run(const RunCommand& command) {
   const int pid = start(command.command, environment, before);
   int exit_status;
   if (pid < 0) {
-    log(LogLevel::kError, "cannot run " + command.command[0] + ": " + strerror(-pid));
-    exit_status = pid == -ENOENT ? 127 : 126;
+    // A directory on PATH that may not be searched makes execvp say EACCES for what is nowhere.
+    const bool nowhere = program.empty() && command.command[0].find('/') == std::string::npos;
+    const int error = nowhere ? ENOENT : -pid;
+    log(LogLevel::kError, "cannot run " + command.command[0] + ": " + strerror(error));
+    exit_status = error == ENOENT ? 127 : 126;
   } else {
     const int status = wait_and_forward(pid, signals);
     exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

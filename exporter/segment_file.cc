@@ -20,18 +20,22 @@ namespace {
 constexpr int kCopyAttempts = 100;
 constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
 
-/// A slot up to its histograms: what the loop does now, and whether somebody is counting.
+/// A slot up to its histograms: what the loop does now, and whether somebody is counting. Not a looptap_loop
+/// of 22 KB: civetweb's threads have stacks of 100 KB.
 struct Head {
-  union {
-    looptap_loop loop;  // only the first kSize bytes are read
-  };
   static constexpr size_t kSize = offsetof(looptap_loop, iterations);
+  uint64_t words[kSize / 8];
 
-  Head() {}
-  bool is_settled() const { return loop.state >> 24 == (loop.settled & LOOPTAP_TRANSITIONS); }
-  bool long_are_settled() const { return loop.long_begun == loop.long_settled; }
+  uint64_t state() const { return words[offsetof(looptap_loop, state) / 8]; }
+  uint64_t settled() const { return words[offsetof(looptap_loop, settled) / 8]; }
+  uint64_t away_since_ns() const { return words[offsetof(looptap_loop, away_since_ns) / 8]; }
+  uint64_t wait_since_ns() const { return words[offsetof(looptap_loop, wait_since_ns) / 8]; }
+  uint64_t long_begun() const { return words[offsetof(looptap_loop, long_begun) / 8]; }
+  uint64_t long_settled() const { return words[offsetof(looptap_loop, long_settled) / 8]; }
+
+  bool is_settled() const { return state() >> 24 == (settled() & LOOPTAP_TRANSITIONS); }
   bool same_state(const Head& other) const {
-    return loop.state == other.loop.state && loop.settled == other.loop.settled;
+    return state() == other.state() && settled() == other.settled();
   }
 };
 
@@ -46,7 +50,7 @@ bool read_exactly(int fd, void* to, size_t size, uint64_t offset) {
 bool read_head(int fd, uint64_t offset, Head& head) {
   // Each read of memory comes after the one before it.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const bool ok = read_exactly(fd, &head.loop, Head::kSize, offset);
+  const bool ok = read_exactly(fd, head.words, Head::kSize, offset);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return ok;
 }
@@ -176,7 +180,8 @@ std::optional<Rejection> SegmentFile::find_fault(int fd, looptap_header& header)
   return std::nullopt;
 }
 
-SegmentFile::SegmentFile(int fd, const looptap_header& header) : fd_(fd) {
+SegmentFile::SegmentFile(int fd, const looptap_header& header)
+    : fd_(fd), copy_(std::make_unique<looptap_loop>()) {
   identity_.name = text_of(header.name, sizeof header.name);
   if (identity_.name.empty()) identity_.name = text_of(header.comm, sizeof header.comm);
   identity_.pid = header.pid;
@@ -220,21 +225,20 @@ bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool take_unsettl
     // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, only grow
     // by themselves, and are good when nothing in them contradicts what was said before: counts and sums
     // belong together, and the iteration that was shown as open had been counted before the copy began.
-    const bool shown_is_closed = before.loop.state != slot.published_state;
+    const bool shown_is_closed = before.state() != slot.published_state;
     const bool long_stood_still =
-        before.long_are_settled() && before.loop.long_begun == after.loop.long_begun;
+        before.long_begun() == before.long_settled() && before.long_begun() == after.long_begun();
     if (shown_is_closed && long_stood_still && attempt >= kStillAttempts) {
-      copy.state = after.loop.state;
-      copy.away_since_ns = after.loop.away_since_ns;
-      copy.wait_since_ns = after.loop.wait_since_ns;
+      copy.state = after.state();
+      copy.away_since_ns = after.away_since_ns();
+      copy.wait_since_ns = after.wait_since_ns();
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
       return true;
     }
   }
-  if (!slot.stuck_since_ns || before.loop.state != slot.stuck_state ||
-      before.loop.settled != slot.stuck_settled) {
-    slot.stuck_state = before.loop.state;
-    slot.stuck_settled = before.loop.settled;
+  if (!slot.stuck_since_ns || before.state() != slot.stuck_state || before.settled() != slot.stuck_settled) {
+    slot.stuck_state = before.state();
+    slot.stuck_settled = before.settled();
     slot.stuck_since_ns = now_ns;
   }
   inconsistent_reads_++;
@@ -247,7 +251,7 @@ const std::vector<LoopSample>& SegmentFile::read(uint64_t now_ns, bool settled_f
   used = std::min<uint64_t>(used, loops_.count);
   if (slots_.size() < used) slots_.resize(used);
 
-  looptap_loop copy;
+  looptap_loop& copy = *copy_;
   for (uint32_t ordinal = 0; ordinal < used; ordinal++) {
     uint64_t owner = 0;
     if (!read_exactly(fd_, &owner, sizeof owner,

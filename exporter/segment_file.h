@@ -78,6 +78,7 @@ class SegmentFile {
   ProcessIdentity identity_;
   looptap_region loops_{};
   std::vector<Slot> slots_;
+  std::unique_ptr<looptap_loop> copy_;  // where slots are read to
   std::vector<LoopSample> samples_;
   uint64_t inconsistent_reads_ = 0;
 };

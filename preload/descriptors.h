@@ -100,7 +100,7 @@ inline void read_thread_name(char (&name)[16]) {
 inline uint16_t find_slot(Process* process, Thread& thread) {
   char name[16] = {};
   read_thread_name(name);
-  if (matches_any(process->exclude, name)) return kUnmeasured;
+  if (matches_any(g_settings.exclude, name)) return kUnmeasured;
 
   Segment& segment = process->segment;
   const uint64_t now = thread_now_ns(process, thread);
@@ -135,7 +135,7 @@ __attribute__((noinline)) inline uint16_t claim_descriptor(Process* process, int
     if (!__atomic_compare_exchange_n(place, &known, kClaiming, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
       continue;
     note_highest(process, static_cast<uint32_t>(fd));
-    uint16_t loop = process->waits & kWaitsEpoll ? kNotEpoll : kUnmeasured;
+    uint16_t loop = g_settings.waits & kWaitsEpoll ? kNotEpoll : kUnmeasured;
     if (loop == kNotEpoll && known == kNotEpoll) {  // nobody saw it made
       const int original = find_original(process, fd);
       if (original >= 0) {

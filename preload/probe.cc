@@ -106,7 +106,8 @@ inline int64_t timespec_to_ns(const timespec64* timeout) {
 constexpr long kSignalSetSize = 8;
 
 __attribute__((constructor)) void loaded() {
-  if (!environment_says_yes("LOOPTAP_DISABLE")) find_early_functions();
+  const Settings* asked = settings();
+  if (asked && !asked->disabled) find_early_functions();
 }
 
 __attribute__((destructor)) void unloaded() { note_exit(); }

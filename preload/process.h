@@ -38,11 +38,9 @@ struct Process {
   Segment segment;
   Clock clock;
   uint64_t threads;             // numbers given so far
-  uint32_t waits;               // which calls are waits: kWaits*
   uint32_t duplicated;          // whether two numbers ever stood for one instance
   uint32_t highest_descriptor;  // of those ever noted below
   uint32_t lost_high_descriptor;
-  char exclude[256];  // LOOPTAP_EXCLUDE
   uint16_t descriptors[kDescriptors];
 };
 
@@ -79,8 +77,7 @@ inline Process* map_process() {
 }
 
 /* Makes the segment, for the one thread that set kBuilding. Returns the new status. */
-inline Status build_process(Process* process) {
-  const Settings settings = read_settings();
+inline Status build_process(Process* process, const Settings& settings) {
   start_clock(process->clock);
   const uint64_t now = monotonic_ns(process->clock.vdso);
   const SegmentError error = create_segment(settings, now, process->segment);
@@ -93,8 +90,6 @@ inline Status build_process(Process* process) {
   }
   process->pid = static_cast<uint32_t>(sys::getpid());
   process->nonce = now ^ (static_cast<uint64_t>(process->pid) << 40) ^ 1;
-  process->waits = settings.waits;
-  copy_line(process->exclude, sizeof process->exclude, settings.exclude);
   if (settings.verbose) tell("measuring", 0);
   return kReady;
 }
@@ -103,8 +98,10 @@ inline Status build_process(Process* process) {
 __attribute__((noinline)) inline Process* start_process() {
   if (__atomic_load_n(&g_switched_off, __ATOMIC_ACQUIRE)) return nullptr;
   Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);
+  const Settings* asked = settings();
+  if (!asked) return nullptr;
   if (!process) {
-    if (environment_says_yes("LOOPTAP_DISABLE") || !(process = map_process())) {
+    if (asked->disabled || !(process = map_process())) {
       __atomic_store_n(&g_switched_off, 1, __ATOMIC_RELEASE);
       return nullptr;
     }
@@ -119,7 +116,7 @@ __attribute__((noinline)) inline Process* start_process() {
   if (__atomic_compare_exchange_n(&process->status, &status, kBuilding, false, __ATOMIC_ACQ_REL,
                                   __ATOMIC_ACQUIRE)) {
     find_early_functions();
-    status = build_process(process);
+    status = build_process(process, *asked);
     __atomic_store_n(&process->status, status, __ATOMIC_RELEASE);
   }
   return status == kReady ? process : nullptr;

@@ -183,7 +183,7 @@ inline SegmentError build_segment(int fd, const Settings& settings, uint64_t now
 
 /* Makes the segment; on success `step` is nullptr and the segment stays mapped for the process' life. */
 inline SegmentError create_segment(const Settings& settings, uint64_t now_ns, Segment& segment) {
-  if (settings.directory[0] != '/') return {"LOOPTAP_DIR is not an absolute path", 0};
+  if (settings.directory[0] != '/') return {"LOOPTAP_DIR is not an absolute path, or is too long", 0};
   long directory = open_directory(settings.directory);
   if (sys::failed(directory)) return {"cannot open the segment directory", -directory};
 

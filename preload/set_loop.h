@@ -12,17 +12,10 @@
 
 namespace looptap {
 
-inline uint32_t g_waits;  // LOOPTAP_WAITS and kWaitsRead, once it has been looked at
-constexpr uint32_t kWaitsRead = 1u << 31;
-
 /* Whether LOOPTAP_WAITS names this kind. Asked before there is a process: most have no use for one. */
 inline bool is_asked_for(uint32_t kind) {
-  uint32_t waits = __atomic_load_n(&g_waits, __ATOMIC_RELAXED);
-  if (!waits) {
-    waits = read_waits() | kWaitsRead;
-    __atomic_store_n(&g_waits, waits, __ATOMIC_RELAXED);
-  }
-  return waits & kind;
+  const Settings* asked = settings();
+  return asked && (asked->waits & kind);
 }
 
 /* The thread's loop in thread.set_loop, given a slot if this is its first wait. False where it has none. */

@@ -1,5 +1,6 @@
-/* What the host's environment tells the probe. Read once, without a syscall; nothing is copied, since the
- * values are looked at before the segment is made and not kept.
+/* What the host's environment tells the probe. Read once, without a syscall, before main() where there is a
+ * constructor, and copied: nginx clears its environment before it forks its workers, and others write their
+ * process title over it.
  */
 #ifndef LOOPTAP_SETTINGS_H
 #define LOOPTAP_SETTINGS_H
@@ -57,22 +58,26 @@ inline uint32_t read_waits() {
 constexpr const char* kDefaultDirectory = "/dev/shm/looptap";
 
 struct Settings {
-  bool verbose;           // LOOPTAP_VERBOSE=1
-  const char* directory;  // LOOPTAP_DIR
-  const char* name;       // LOOPTAP_NAME; "" when unset
-  const char* exclude;    // LOOPTAP_EXCLUDE; "" when unset
-  uint32_t waits;         // LOOPTAP_WAITS
-  uint32_t loops;         // LOOPTAP_LOOPS
-  bool bad_loops;         // LOOPTAP_LOOPS was not a number of 1 .. LOOPTAP_MOST_LOOPS
+  bool disabled;         // LOOPTAP_DISABLE=1
+  bool verbose;          // LOOPTAP_VERBOSE=1
+  char directory[1024];  // LOOPTAP_DIR; empty when it does not fit
+  char name[64];         // LOOPTAP_NAME, cut to that; empty when unset
+  char exclude[256];     // LOOPTAP_EXCLUDE, cut to that; empty when unset
+  uint32_t waits;        // LOOPTAP_WAITS
+  uint32_t loops;        // LOOPTAP_LOOPS
+  bool bad_loops;        // LOOPTAP_LOOPS was not a number of 1 .. LOOPTAP_MOST_LOOPS
 };
 
-inline Settings read_settings() {
-  Settings settings{};
+inline void read_settings(Settings& settings) {
   const char* value;
+  settings.disabled = environment_says_yes("LOOPTAP_DISABLE");
   settings.verbose = environment_says_yes("LOOPTAP_VERBOSE");
-  settings.directory = (value = environment("LOOPTAP_DIR")) && *value ? value : kDefaultDirectory;
-  settings.name = (value = environment("LOOPTAP_NAME")) ? value : "";
-  settings.exclude = (value = environment("LOOPTAP_EXCLUDE")) ? value : "";
+  if (!(value = environment("LOOPTAP_DIR")) || !*value) value = kDefaultDirectory;
+  size_t length = 0;
+  while (value[length] && length < sizeof settings.directory) length++;
+  copy_line(settings.directory, sizeof settings.directory, length < sizeof settings.directory ? value : "");
+  copy_line(settings.name, sizeof settings.name, (value = environment("LOOPTAP_NAME")) ? value : "");
+  copy_line(settings.exclude, sizeof settings.exclude, (value = environment("LOOPTAP_EXCLUDE")) ? value : "");
   settings.waits = read_waits();
   settings.loops = LOOPTAP_DEFAULT_LOOPS;
   if ((value = environment("LOOPTAP_LOOPS")) && *value) {
@@ -85,7 +90,23 @@ inline Settings read_settings() {
     else
       settings.bad_loops = true;
   }
-  return settings;
+}
+
+enum : uint32_t { kSettingsUnread, kSettingsBeingRead, kSettingsRead };
+inline Settings g_settings;
+inline uint32_t g_settings_status;
+
+/* The settings; nullptr while another thread is reading them, which happens only where no constructor ran. */
+inline const Settings* settings() {
+  uint32_t status = __atomic_load_n(&g_settings_status, __ATOMIC_ACQUIRE);
+  if (__builtin_expect(status == kSettingsRead, 1)) return &g_settings;
+  if (status != kSettingsUnread ||
+      !__atomic_compare_exchange_n(&g_settings_status, &status, kSettingsBeingRead, false, __ATOMIC_ACQ_REL,
+                                   __ATOMIC_ACQUIRE))
+    return nullptr;
+  read_settings(g_settings);
+  __atomic_store_n(&g_settings_status, kSettingsRead, __ATOMIC_RELEASE);
+  return &g_settings;
 }
 
 }  // namespace looptap

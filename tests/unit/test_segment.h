@@ -28,9 +28,8 @@ struct TestDirectory {
 struct TestSegment {
   TestSegment(const std::string& directory, uint32_t loops, const char* name) {
     looptap::Settings settings{};
-    settings.directory = directory.c_str();
-    settings.name = name;
-    settings.exclude = "";
+    looptap::copy_line(settings.directory, sizeof settings.directory, directory.c_str());
+    looptap::copy_line(settings.name, sizeof settings.name, name);
     settings.loops = loops;
     error = looptap::create_segment(settings, looptap::monotonic_now_ns(), segment);
     thread.number = 1;
