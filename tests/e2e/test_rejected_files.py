@@ -1,0 +1,174 @@
+"""What is not a segment: counted once by its reason, told in one line, and the good ones are served."""
+
+import os
+import shutil
+import struct
+
+from e2e.harness import (LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, request,
+                         require_root)
+
+# Offsets in the header, see preload/segment_layout.h.
+VERSION, HEADER_SIZE, FILE_SIZE, PID = 8, 12, 16, 28
+BOOT_ID, REGION_COUNT, REGIONS = 80, 200, 208
+LOOPS_COUNT, LOOPS_OFFSET, LOOPS_STRIDE = REGIONS + 4, REGIONS + 8, REGIONS + 16
+
+
+class RejectedFiles(LooptapTest):
+
+    def setUp(self):
+        super().setUp()
+        self.run_program([PLAIN_EPOLL, '5'], preload=[PROBE])
+        [self.good] = self.segments.iterdir()
+        self.bad = self.segments / 'bad'
+
+    def copy_with(self, offset, layout, *values):
+        """A copy of the good segment, of another process, in which something is written over."""
+        content = bytearray(self.good.read_bytes())
+        struct.pack_into('=I', content, PID, 1)
+        struct.pack_into('=' + layout, content, offset, *values)
+        self.bad.write_bytes(content)
+
+    def assert_counted_once(self, reason, metrics=None):
+        metrics = metrics or self.serve()
+        for _ in range(3):
+            scrape = metrics.scrape()
+        counts = {labels['reason']: value
+                  for labels, value in scrape.find('looptap_rejected_segments_total') if value}
+        self.assertEqual(counts, {reason: 1})
+        self.assertEqual(metrics.program.err.count(str(self.bad)), 1, metrics.program.err)
+        self.assertEqual(scrape.value('eventloop_waits_total'), 5)
+        self.assertEqual(scrape.total('looptap_segments'), 1)
+
+    def test_good_segment_is_not_rejected(self):
+        metrics = self.serve()
+        for _ in range(3):
+            scrape = metrics.scrape()
+        self.assertEqual(scrape.total('looptap_rejected_segments_total'), 0)
+        self.assertEqual(metrics.program.err.count('\n'), 1, 'the URL is all that it says')
+
+    def test_copy_of_a_segment_is_not_rejected(self):
+        # Null control of the ones below, which are changed copies.
+        self.copy_with(VERSION, 'I', 1)
+        scrape = self.serve().scrape()
+        self.assertEqual(scrape.total('looptap_rejected_segments_total'), 0)
+        self.assertEqual(scrape.total('eventloop_waits_total'), 10)
+
+    def test_empty_file(self):
+        self.bad.write_bytes(b'')
+        self.assert_counted_once('foreign')
+
+    def test_foreign_file(self):
+        self.bad.write_text('not a segment\n' * 100)
+        self.assert_counted_once('foreign')
+
+    def test_foreign_file_without_end(self):
+        with open(self.bad, 'wb') as file:
+            file.truncate(1 << 40)
+        self.assert_counted_once('foreign')
+
+    def test_other_version(self):
+        self.copy_with(VERSION, 'I', 2)
+        self.assert_counted_once('version')
+
+    def test_segment_cut_in_its_loops(self):
+        self.bad.write_bytes(self.good.read_bytes()[:20000])
+        self.assert_counted_once('truncated')
+
+    def test_segment_cut_in_its_header(self):
+        self.bad.write_bytes(self.good.read_bytes()[:100])
+        self.assert_counted_once('truncated')
+
+    def test_file_size_that_is_not_the_files(self):
+        self.copy_with(FILE_SIZE, 'Q', 1 << 60)
+        self.assert_counted_once('truncated')
+
+    def test_too_many_regions(self):
+        self.copy_with(REGION_COUNT, 'I', 9)
+        self.assert_counted_once('malformed')
+
+    def test_no_regions(self):
+        self.copy_with(REGION_COUNT, 'I', 0)
+        self.assert_counted_once('malformed')
+
+    def test_loops_beyond_the_end(self):
+        self.copy_with(LOOPS_COUNT, 'I', 1000)
+        self.assert_counted_once('malformed')
+
+    def test_loops_at_an_offset_that_overflows(self):
+        self.copy_with(LOOPS_OFFSET, 'Q', (1 << 64) - 4096)
+        self.assert_counted_once('malformed')
+
+    def test_loops_of_no_size(self):
+        self.copy_with(LOOPS_STRIDE, 'Q', 0)
+        self.assert_counted_once('malformed')
+
+    def test_header_of_no_size(self):
+        self.copy_with(HEADER_SIZE, 'I', 0)
+        self.assert_counted_once('malformed')
+
+    def test_segment_of_another_boot(self):
+        self.copy_with(BOOT_ID, '36s', b'00000000-0000-4000-8000-000000000000')
+        self.assert_counted_once('other_boot')
+
+    def test_directory(self):
+        self.bad.mkdir()
+        self.assert_counted_once('not_a_file')
+
+    def test_fifo(self):
+        os.mkfifo(self.bad)
+        self.assert_counted_once('not_a_file')
+
+    def test_symlink_to_a_good_segment(self):
+        target = self.folder / 'target'
+        shutil.copy(self.good, target)
+        self.bad.symlink_to(target)
+        self.assert_counted_once('not_a_file')
+
+    def test_dangling_symlink(self):
+        self.bad.symlink_to('nowhere')
+        self.assert_counted_once('not_a_file')
+
+    def test_device(self):
+        require_root('makes a device')
+        try:
+            os.mknod(self.bad, 0o020666, os.makedev(1, 5))  # /dev/zero
+        except PermissionError as error:
+            self.skipTest(f'devices cannot be made here: {error}')
+        self.assert_counted_once('not_a_file')
+
+    def test_segment_that_may_not_be_read(self):
+        shutil.copy(self.good, self.bad)
+        self.bad.chmod(0o000)
+        options = {}
+        program = LOOPTAP
+        if os.geteuid() == 0:
+            program = self.folder / 'looptap'
+            shutil.copy(LOOPTAP, program)
+            options = {'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
+        exporter = self.start([program, 'serve', '--web.listen-address=127.0.0.1:0',
+                               f'--segments.dir={self.segments}'],
+                              environment=self.environment(), **options)
+        self.assert_counted_once('unreadable', Metrics(exporter))
+
+    def test_name_with_a_newline_is_told_in_one_line(self):
+        (self.segments / 'two\nlines').write_text('')
+        metrics = self.serve()
+        metrics.scrape()
+        self.assertEqual(metrics.program.err.count('\n'), 2, metrics.program.err)
+
+    def test_file_that_replaces_a_bad_one_is_looked_at_anew(self):
+        self.copy_with(VERSION, 'I', 2)
+        metrics = self.serve()
+        self.assertEqual(metrics.scrape().total('looptap_segments'), 1)
+        self.bad, replaced = self.segments / '.new', self.bad
+        self.copy_with(VERSION, 'I', 1)
+        self.bad.rename(replaced)
+        self.assertEqual(metrics.scrape().total('looptap_segments'), 2)
+
+    def test_segment_that_shrinks_while_it_is_shown_stops_nothing(self):
+        self.copy_with(VERSION, 'I', 1)
+        metrics = self.serve()
+        self.assertEqual(metrics.scrape().total('looptap_segments'), 2)
+        os.truncate(self.bad, 0)
+        self.assertEqual(request(metrics.port, '/metrics').status, 200)
+        self.assertIsNone(metrics.program.process.poll(), metrics.program)
