@@ -105,7 +105,9 @@ inline int64_t timespec_to_ns(const timespec64* timeout) {
 
 constexpr long kSignalSetSize = 8;
 
-__attribute__((constructor)) void loaded() {
+/* glibc's loader passes these arguments; musl's passes none, but musl's loader is a libc with an environ. */
+__attribute__((constructor)) void loaded(int, char**, char** environment_of_loader) {
+  if (!&environ || !environ) g_loader_environment = environment_of_loader;
   const Settings* asked = settings();
   if (asked && !asked->disabled) find_early_functions();
 }

@@ -16,10 +16,13 @@ extern "C" __attribute__((weak)) char** environ;
 
 namespace looptap {
 
+/* What glibc's loader hands to the constructor: the environment of a program that has no libc. */
+inline char** g_loader_environment;
+
 /* The value of an environment variable; nullptr where there is none. */
 inline const char* environment(const char* name) {
-  if (!&environ || !environ) return nullptr;
-  for (char** entry = environ; *entry; entry++) {
+  char** entry = &environ && environ ? environ : g_loader_environment;
+  for (; entry && *entry; entry++) {
     const char *at = *entry, *wanted = name;
     while (*wanted && *at == *wanted) at++, wanted++;
     if (!*wanted && *at == '=') return at + 1;
