@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -102,19 +103,22 @@ SegmentDirectory::Segments::iterator SegmentDirectory::forget(Segments::iterator
   return segments_.erase(segment);
 }
 
-void SegmentDirectory::track(const File& file, uint64_t now_ns) {
+std::optional<TrackedSegment> SegmentDirectory::open_segment(const File& file) {
   Rejection why{};
-  auto opened = SegmentFile::open(directory_, file.name, why);
-  if (!opened) {
+  TrackedSegment segment;
+  segment.file = SegmentFile::open(directory_, file.name, why);
+  if (!segment.file) {
     // Gone again: its process and its janitor were quick.
     struct stat facts;
     if (fstatat(directory_, file.name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) reject(file, why);
-    return;
+    return std::nullopt;
   }
-  TrackedSegment segment;
   segment.file_name = file.name;
   segment.inode = file.inode;
-  segment.file = std::move(opened);
+  return segment;
+}
+
+void SegmentDirectory::track(TrackedSegment segment, uint64_t now_ns) {
   const ProcessIdentity& identity = segment.file->identity();
   // The same process after an exec, or its number given anew: what it was before makes room.
   for (auto other = segments_.begin(); other != segments_.end();) {
@@ -128,8 +132,9 @@ void SegmentDirectory::track(const File& file, uint64_t now_ns) {
     }
   }
   segment.pid_label = unique_pid_label(identity);
-  log(LogLevel::kDebug, "found " + file.name + ": " + identity.name);
-  segments_.emplace(file.name, std::move(segment));
+  log(LogLevel::kDebug, "found " + segment.file_name + ": " + identity.name);
+  const std::string name = segment.file_name;
+  segments_.emplace(name, std::move(segment));
 }
 
 void SegmentDirectory::follow_lives(uint64_t now_ns) {
@@ -221,13 +226,20 @@ void SegmentDirectory::refresh(uint64_t now_ns) {
     follow_lives(now_ns);
     return;
   }
+  std::vector<TrackedSegment> found;
   for (const File& file : *files) {
     if (file.name.starts_with('.') || segments_.contains(file.name) || finished_.contains(file.name))
       continue;
     const auto refused = refused_.find(file.name);
     if (refused != refused_.end() && refused->second == file.inode) continue;
-    track(file, now_ns);
+    if (auto segment = open_segment(file)) found.push_back(std::move(*segment));
   }
+  // The oldest first: what a process was before an exec makes room, and the younger of two with one name and
+  // pid gets the longer label, in whatever order the directory lists them (a tmpfs: the youngest first).
+  std::sort(found.begin(), found.end(), [](const TrackedSegment& a, const TrackedSegment& b) {
+    return a.file->identity().created_ns < b.file->identity().created_ns;
+  });
+  for (TrackedSegment& segment : found) track(std::move(segment), now_ns);
   follow_lives(now_ns);
   clean_up(*files, now_ns);
 }

@@ -55,7 +55,8 @@ class SegmentDirectory {
     uint64_t inode;
   };
   std::optional<std::vector<File>> list();
-  void track(const File& file, uint64_t now_ns);
+  std::optional<TrackedSegment> open_segment(const File& file);
+  void track(TrackedSegment segment, uint64_t now_ns);
   void reject(const File& file, Rejection why);
   Segments::iterator forget(Segments::iterator segment, uint64_t dead_since_ns);
   std::string unique_pid_label(const ProcessIdentity& identity) const;

@@ -125,11 +125,15 @@ inline uint16_t find_slot(Process* process, Thread& thread) {
 /* The first wait on a descriptor: gives it a slot. Returns what is known of it now. */
 __attribute__((noinline)) inline uint16_t claim_descriptor(Process* process, int fd) {
   uint16_t* place = &process->descriptors[fd];
-  // Two threads may come at once; the second waits for the first, but not for long.
-  for (int spins = 0; spins < 10000; spins++) {
+  // Two threads may come at once: the second waits for the first, or its wait would be missing from the
+  // loop, for as long as it lasts. Not for ever, as the first may be what a signal handler has interrupted.
+  for (int turn = 0; turn < sys::kMostTurns; turn++) {
     uint16_t known = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (known == kUnmeasured || known >= kFirstLoop) return known;
-    if (known == kClaiming) continue;
+    if (known == kClaiming) {
+      sys::let_others_go_on(turn);
+      continue;
+    }
     if (known == kNotEpoll && !is_epoll(fd)) return kNotEpoll;
     if (!is_own(process)) return kNotEpoll;
     if (!__atomic_compare_exchange_n(place, &known, kClaiming, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

@@ -4,7 +4,8 @@
  * THE CHARTER. This code runs inside programs that we do not own. Everything in preload/ keeps to it:
  *   - The host comes first. Whatever fails, the host's call goes through as if there were no probe.
  *   - LOOPTAP_DISABLE=1 turns the probe off before it does anything else.
- *   - No allocation, no lock that can block, no thread, no signal, no abort, no output (LOOPTAP_VERBOSE=1
+ *   - No allocation, no lock that can block (a first wait may stand back for another thread's, for some
+ *     milliseconds at the most), no thread, no signal, no abort, no output (LOOPTAP_VERBOSE=1
  *     aside). Everything is async-signal-safe. errno is the host's: our own calls are raw ones.
  *   - The call goes to the *next* definition, so that cancellation and other preloads work; raw syscalls
  *     only where there is none. No object with a destructor lives across it: a cancelled or longjmped
@@ -46,6 +47,7 @@ using namespace looptap;
 /* One wait of the calling thread that is being measured; process is nullptr when it is not. */
 struct Wait {
   Process* process;
+  uint64_t nonce;  // the process' at that time
   uint32_t ordinal;
   uint32_t number;
 };
@@ -68,6 +70,7 @@ inline void begin_wait(Wait& wait, int fd, int64_t timeout_ns) {
   wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
                               thread_now_ns(process, thread), timeout_ns);
   wait.process = process;
+  wait.nonce = process->nonce;
 }
 
 /* A poll() or select(): a wait only on request, and only of a thread that waits on no epoll instance. */
@@ -82,13 +85,15 @@ inline void begin_set_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t ti
   wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
                               thread_now_ns(process, thread), timeout_ns);
   wait.process = process;
+  wait.nonce = process->nonce;
 }
 
 inline void end_wait(const Wait& wait, int64_t result) {
   if (!wait.process) return;
   Thread& thread = t_thread;
-  // A signal handler may have forked inside the wait: this is then the child, and its page is empty.
-  if (__builtin_expect(thread.nonce != wait.process->nonce, 0)) return;
+  // A signal handler may have forked inside the wait: this is then the child, and its page is empty, or, if
+  // the handler has waited, another process' than the one that this wait belongs to.
+  if (__builtin_expect(wait.nonce != wait.process->nonce, 0)) return;
   looptap_leave(&wait.process->segment.loops, &thread.state, wait.ordinal, wait.number,
                 thread_now_ns(wait.process, thread), result);
 }

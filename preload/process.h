@@ -15,7 +15,7 @@ namespace looptap {
 
 enum Status : uint32_t {
   kUnknown,   // nothing has been tried
-  kBuilding,  // a thread makes the segment; the others are not measured meanwhile
+  kBuilding,  // a thread makes the segment; the others wait for it, but not for ever
   kReady,
   kOff  // switched off, or no segment could be made
 };
@@ -118,6 +118,12 @@ __attribute__((noinline)) inline Process* start_process() {
     find_early_functions();
     status = build_process(process, *asked);
     __atomic_store_n(&process->status, status, __ATOMIC_RELEASE);
+  }
+  // Another thread builds: this one's waits would be missing. Not for ever, as a signal handler may have
+  // interrupted that thread.
+  for (int turn = 0; turn < sys::kMostTurns && status == kBuilding; turn++) {
+    sys::let_others_go_on(turn);
+    status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
   }
   return status == kReady ? process : nullptr;
 }

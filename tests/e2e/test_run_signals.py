@@ -43,7 +43,10 @@ class Signals(RunTest):
         self.assertEqual(self.recorded(), ['ready', 'SIGTERM'])
 
     def test_ctrl_c_at_a_terminal_reaches_the_command_once(self):
-        terminal, its_end = pty.openpty()
+        try:
+            terminal, its_end = pty.openpty()
+        except OSError as error:
+            self.skipTest(f'no terminal can be made here: {error}')
         self.addCleanup(os.close, terminal)
 
         def take_terminal():
