@@ -15,7 +15,9 @@ CLANGXX ?= clang++
 MUSL_GCC ?= musl-gcc
 
 # Victims (tests/victims/*.c) that are also built against musl, and statically.
-MUSL_VICTIMS := plain_epoll
+MUSL_VICTIMS := plain_epoll blocking_calls nested_loops reused_number duplicates inherited many_instances \
+  shared_instance handoff prefork vfork_child execs_itself daemon handler_waits jumps_out forks_in_handler \
+  many_threads idle_loop rests no_descriptors set_waits
 STATIC_VICTIMS := plain_epoll
 
 export BUILD
@@ -121,7 +123,8 @@ $(BUILD)/revision: FORCE
 
 # ---- The exporter -------------------------------------------------------------------------------------------------
 
-exporter_objects := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard exporter/*.cc))
+page_object := $(BUILD)/obj/page/files.o
+exporter_objects := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard exporter/*.cc)) $(page_object)
 
 $(BUILD)/looptap: $(exporter_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
@@ -137,6 +140,23 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(exporter_flags) $(defines) -MMD -MP -c $< -o $@
+
+# ---- The page for people: files that the exporter carries within it ------------------------------------------------
+
+.PHONY: test-page vendor
+
+# The assembler takes them in, unseen by the compiler: so they are named here.
+$(page_object): page/files.S $(wildcard page/*.html page/*.css page/*.js page/*.svg page/vendor/*) $(BUILD)/flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -c $< -o $@
+
+test-page: build ## install Chromium, and test the page in it
+	@deploy/deps browser
+	tests/run e2e.test_page
+
+vendor: ## fetch the libraries of the page anew, from npm
+	page/vendor/refresh
 
 # ---- The probe: one translation unit, and a few instructions of assembly ------------------------------------------
 
@@ -221,6 +241,143 @@ $(call say,$1,$@)
 @mkdir -p $(@D) $(dir $(depfile))
 $(Q)$2 $(victim_flags) $(depflags) $< -o $@
 endef
+
+# ---- Programs without libc, and aarch64: Debian's cross compiler, and qemu in the place of a machine ---------------
+
+.PHONY: test-aarch64
+
+test-programs: $(BUILD)/tests/freestanding/no_libc
+test-programs: $(patsubst %,$(BUILD)/tests/musl/%,syscall_function wrapped_calls)
+
+# A PIE that the loader starts and that no library is linked to. What it calls, whoever is preloaded must have.
+$(BUILD)/tests/freestanding/%: tests/freestanding/%.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC) -ffreestanding -fno-stack-protector -fPIE -pie -nostdlib -Wl$(comma)-z$(comma)lazy \
+	  -Wl$(comma)--export-dynamic -Wl$(comma)--unresolved-symbols=ignore-all)
+
+cross := $(BUILD)/aarch64
+emulated := $(BUILD)/qemu-aarch64
+# Tests that run nothing but what was built for aarch64 (and the exporter, which is the machine's own).
+aarch64_tests := unit e2e.test_elf_surface e2e.test_plain_c e2e.test_syscall_function e2e.test_raw_fallback
+
+# This Makefile once more. Headers of libraries are the machine's; of the libraries themselves only zlib is linked.
+cross_make = +$(Q)$(MAKE) --no-print-directory BUILD='$(cross)' \
+  CC='aarch64-linux-gnu-gcc -idirafter /usr/include' CXX='aarch64-linux-gnu-g++ -idirafter /usr/include' \
+  MUSL_GCC='$(abspath $(cross))/debian/musl-gcc' LDFLAGS='-L$(cross)/debian/usr/lib/aarch64-linux-gnu' \
+  exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -pthread'
+
+test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, under qemu, what needs no more than that
+	@deploy/deps aarch64
+	@tests/aarch64/get_libraries '$(cross)/debian'
+	$(cross_make) '$(cross)/liblooptap.so' '$(cross)/exporter.a'
+	$(cross_make) test-programs
+	@tests/aarch64/make_launchers '$(cross)' '$(emulated)'
+	PATH="/usr/aarch64-linux-gnu/bin:$$PATH" BUILD='$(emulated)' tests/run $(aarch64_tests)
+
+# Whatever of the exporter the unit tests use.
+$(BUILD)/exporter.a: $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(wildcard exporter/*.cc))) $(page_object)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar cr $@ $^
+
+$(emulated)/emulate: tests/aarch64/emulate.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC) -static $(launcher_defines))
+launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(emulated))"' \
+  -DGLIBC='"/usr/aarch64-linux-gnu"' -DMUSL='"$(abspath $(cross))/debian"'
+
+# ---- Fuzzing: libFuzzer over what the exporter reads from others ---------------------------------------------------
+
+.PHONY: fuzz fuzzers
+
+FUZZ_SECONDS ?= 600
+fuzz_objects := $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(filter-out exporter/main.cc,$(wildcard exporter/*.cc)))
+fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. $(shell $(PKG_CONFIG) --cflags prometheus-cpp-core) \
+  -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+fuzz: fuzzers ## fuzz the reader of segments for FUZZ_SECONDS (600), then the texts for a tenth of that
+	tests/fuzz/fuzz segment '-max_total_time=$(FUZZ_SECONDS)'
+	tests/fuzz/fuzz text "-max_total_time=$$(($(FUZZ_SECONDS) / 10 + 1))"
+
+fuzzers: $(BUILD)/fuzz/segment_fuzzer $(BUILD)/fuzz/text_fuzzer
+
+# Only here: no other target needs the runtime.
+.PHONY: fuzz_deps fuzzers_if_possible
+fuzz_deps:
+	@deploy/deps fuzz
+
+# Where clang has no fuzzer runtime and none can be installed, their test is skipped.
+test-programs: fuzzers_if_possible
+fuzzers_if_possible: | deps build
+	+$(Q)if deploy/deps fuzz; then $(MAKE) --no-print-directory fuzzers; fi
+
+$(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread
+$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o $(fuzz_objects)
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $(fuzz_link) $^ -o $@ $(exporter_libs)
+
+$(BUILD)/fuzz/obj/exporter/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
+$(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/flags | fuzz_deps
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D) $(dir $(depfile))
+	$(Q)$(CLANGXX) -fsanitize=fuzzer-no-link $(fuzz_flags) $(defines) $(depflags) -c $< -o $@
+.PRECIOUS: $(BUILD)/fuzz/obj/%.o
+
+# ---- Other people's test suites, with and without the probe --------------------------------------------------------
+
+.PHONY: test-suites
+
+test-suites: build ## run CPython's and libuv's own tests with and without the probe
+	@deploy/deps suites
+	@tests/suites/get_libuv '$(BUILD)/libuv'
+	tests/run e2e.test_neighbours
+	tests/suites/run
+
+# ---- What the probe costs: tests/bench -----------------------------------------------------------------------------
+
+.PHONY: bench-probe record-instructions
+
+# Programs that wait through functions of their choice, a program under strace, and builds of the probe that lack a part.
+bench_waiters := $(patsubst %,$(BUILD)/bench/%,wait_cost two_threads counted_batches)
+bench_stages := $(patsubst %,$(BUILD)/bench/stages/%.so,logic clock swaps)
+without_logic := -DSTAGE_WITHOUT_TSC -DSTAGE_WITHOUT_LOCKS -DSTAGE_WITHOUT_COUNTERS
+without_clock := -DSTAGE_WITHOUT_LOCKS -DSTAGE_WITHOUT_COUNTERS
+without_swaps := -DSTAGE_WITHOUT_COUNTERS
+run_bench = @PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 python3 -m
+
+bench-probe: $(BUILD)/liblooptap.so $(bench_waiters) $(bench_stages) $(BUILD)/bench/quiet_waits ## measure what the probe costs (BENCH_ROUNDS=1: a quick look)
+	$(run_bench) bench.bench_probe
+
+record-instructions: $(BUILD)/liblooptap.so $(BUILD)/bench/counted_batches ## put the probe's instructions per wait on record
+	$(run_bench) bench.instruction_count --record
+
+test-programs: $(BUILD)/bench/counted_batches $(BUILD)/bench/stages/swaps.so $(BUILD)/bench/quiet_waits
+
+$(BUILD)/bench/quiet_waits: tests/bench/quiet_waits.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC))
+
+$(bench_waiters): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/obj/tests/bench/wait_function.o
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pthread -rdynamic $^ -o $@
+
+$(BUILD)/obj/tests/bench/%.o: tests/bench/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g $(warnings) -pthread -I. -MMD -MP -c $< -o $@
+
+$(bench_stages): $(BUILD)/bench/stages/%.so: preload/probe.cc $(BUILD)/obj/preload/syscall.o $(BUILD)/flags
+	$(call say,CXX,$@)
+	@mkdir -p $(@D) $(dir $(depfile))
+	$(Q)$(CXX) $(probe_flags) $(without_$*) -include tests/bench/probe_stage.h $(depflags) -c $< -o $(depfile:.d=.o)
+	$(Q)$(CXX) $(depfile:.d=.o) $(BUILD)/obj/preload/syscall.o -o $@ $(probe_link) -Wl,-soname,$(@F)
+
+# ---- What the exporter costs ---------------------------------------------------------------------------------------
+
+.PHONY: bench-exporter
+
+bench-exporter: build $(BUILD)/bench/live_loops ## measure scrapes, memory and idleness with 1, 100 and 1,000 live loops
+	tests/bench_exporter/bench.py --check
+
+$(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/flags
+	$(call build_victim,CXX,$(CXX) -std=c++20 -O2)
 
 # ---- Dependencies on headers, written by the compilers ------------------------------------------------------------
 

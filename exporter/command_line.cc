@@ -25,12 +25,14 @@ constexpr size_t kMostBounds = 100;
 struct ExporterFlags {
   std::vector<std::string> listen_addresses;
   std::string telemetry_path = "/metrics";
+  std::string max_connections = "128";
   std::string segments_directory;
   std::string linger = "30s";
   std::string window = "60s";
   std::string quantiles = "0.5,0.95,0.99";
   std::string buckets = "1ms,2.5ms,5ms,10ms,25ms,50ms,100ms,250ms,500ms,1s,2.5s,5s,10s";
   std::string stall_threshold = "100ms";
+  std::string aggregate = "none";
   std::string log_level = "info";
 };
 
@@ -43,6 +45,9 @@ void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& 
       ->take_all();
   app.add_option("--web.telemetry-path", flags.telemetry_path, "where the metrics are")
       ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option("--web.max-connections", flags.max_connections, "how many connections are served at once")
+      ->type_name("NUMBER")
       ->capture_default_str();
   app.add_option("--segments.dir", flags.segments_directory,
                  "the segment directory [LOOPTAP_DIR, or " + default_directory + "]")
@@ -61,6 +66,10 @@ void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& 
       ->capture_default_str();
   app.add_option("--stall.threshold", flags.stall_threshold, "iterations longer than this are stalls")
       ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--metrics.aggregate", flags.aggregate,
+                 "none: series for each loop; process: for all loops of a process together")
+      ->type_name("WHAT")
       ->capture_default_str();
   app.add_option("--log.level", flags.log_level, "debug, info, warn or error")
       ->type_name("LEVEL")
@@ -131,12 +140,21 @@ std::string parse_telemetry_path(const std::string& text) {
   return text;
 }
 
+unsigned parse_max_connections(const std::string& text) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number < 1 || number > 1000)
+    throw std::invalid_argument("--web.max-connections: \"" + text + "\" is not a number from 1 to 1000");
+  return number;
+}
+
 ExporterOptions check(const ExporterFlags& flags, const std::string& default_address,
                       const std::string& default_directory) {
   ExporterOptions options;
   options.listen_addresses = flags.listen_addresses;
   if (options.listen_addresses.empty()) options.listen_addresses = {default_address};
   options.telemetry_path = parse_telemetry_path(flags.telemetry_path);
+  options.max_connections = parse_max_connections(flags.max_connections);
   options.segments_directory =
       flags.segments_directory.empty() ? default_directory : flags.segments_directory;
   options.linger_ns = parse_duration_flag("--segments.linger", flags.linger);
@@ -146,6 +164,9 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   options.latency_bounds_ns = parse_bounds(flags.buckets);
   options.stall_threshold_ns = parse_duration_flag("--stall.threshold", flags.stall_threshold);
   if (options.stall_threshold_ns < 1'000'000) throw std::invalid_argument("--stall.threshold: at least 1ms");
+  if (flags.aggregate != "none" && flags.aggregate != "process")
+    throw std::invalid_argument("--metrics.aggregate: \"" + flags.aggregate + "\" is not none or process");
+  options.aggregate_processes = flags.aggregate == "process";
   set_log_level(parse_log_level(flags.log_level));
   return options;
 }

@@ -14,12 +14,14 @@ namespace looptap {
 struct ExporterOptions {
   std::vector<std::string> listen_addresses;
   std::string telemetry_path;
+  unsigned max_connections = 0;
   std::string segments_directory;  ///< empty: `run` makes a private one
   uint64_t linger_ns = 0;
   uint64_t window_ns = 0;
   std::vector<double> quantiles;
   Bounds latency_bounds_ns;
   uint64_t stall_threshold_ns = 0;
+  bool aggregate_processes = false;
 };
 
 struct ServeCommand {

@@ -13,7 +13,13 @@ namespace {
 constexpr uint64_t kObservation_ns = 1'000'000;  // one observation per millisecond of T
 constexpr double kNanosecond = 1e-9;
 
-int64_t as_signed(uint64_t value) { return static_cast<int64_t>(value); }
+// Counters come from strangers: what does not fit is cut off, far beyond any time a machine has been up (73 years),
+// and low enough that two of them can be added.
+constexpr int64_t kMost_ns = int64_t{1} << 61;
+
+int64_t as_signed(uint64_t value) {
+  return static_cast<int64_t>(std::min<uint64_t>(value, static_cast<uint64_t>(kMost_ns)));
+}
 
 /// value * part / whole, rounded down, without overflow.
 uint64_t share(uint64_t value, uint64_t part, uint64_t whole) {
@@ -53,34 +59,48 @@ LatencyDistribution::LatencyDistribution(const Observed& observed)
   const int64_t open_at_start = as_signed(observed.open_at_start_ns);
 
   away_ns_ = as_signed(closed.total_ns) + open_at_end - open_at_start;
-  away_ns_ = std::max<int64_t>(away_ns_, 0);
+  away_ns_ = std::clamp<int64_t>(away_ns_, 0, kMost_ns);
   observed_ns_ = as_signed(observed.idle_ns) + away_ns_;
 
   // From the longest bucket down: what lies above a bound, as a count and a sum.
   const double place = mean_place(closed);
-  int64_t count = 0, sum_ns = 0;
+  __int128 count = 0, sum_ns = 0;  // a hostile count times a bound has up to 117 bits
   auto bucket = closed.buckets.rbegin();
-  for (uint32_t k = LOOPTAP_BUCKETS; k-- > 0;) {
+  // Above the longest of all there is nothing: S is 0 there already.
+  uint32_t end = closed.buckets.empty() ? 0 : closed.buckets.back().index + 1;
+  for (const uint64_t open_ns : {observed.open_at_end_ns, observed.open_at_start_ns})
+    if (open_ns > bound_ns(0))
+      end = std::max(end, std::min(bucket_of_bound(open_ns) + 1, uint32_t{LOOPTAP_BUCKETS}));
+  for (uint32_t k = end; k-- > 0;) {
     for (; bucket != closed.buckets.rend() && bucket->index >= k; ++bucket) {
-      count += as_signed(bucket->count);
+      count += bucket->count;
       if (bucket->index >= LOOPTAP_FIRST_SUMMED) {
-        sum_ns += as_signed(bucket->sum_ns);
+        sum_ns += bucket->sum_ns;
       } else {
         const double low = static_cast<double>(bound_ns(bucket->index));
         const double high = static_cast<double>(bound_ns(bucket->index + 1));
-        sum_ns += static_cast<int64_t>(static_cast<double>(bucket->count) * (low + place * (high - low)));
+        sum_ns += static_cast<__int128>(static_cast<double>(bucket->count) * (low + place * (high - low)));
       }
     }
     const int64_t x = as_signed(bound_ns(k));
-    const int64_t excess =
+    const __int128 excess =
         sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
-    excess_ns_[k] = std::clamp<int64_t>(excess, excess_ns_[k + 1], away_ns_);
+    excess_ns_[k] = static_cast<int64_t>(std::clamp<__int128>(excess, excess_ns_[k + 1], away_ns_));
   }
 
   // The last bucket has no end of its own: it reaches as far as its longest iteration, or their mean.
   end_ns_ = std::max(end_ns_, observed.open_at_end_ns);
   if (!closed.buckets.empty() && closed.buckets.back().index == LOOPTAP_BUCKETS - 1)
     end_ns_ = std::max(end_ns_, closed.buckets.back().sum_ns / closed.buckets.back().count);
+}
+
+void LatencyDistribution::add(const LatencyDistribution& other) {
+  // Cut off as each of them is, so that this can be done again and again; what was ordered stays so.
+  const auto add_up = [](int64_t& sum, int64_t value) { sum = std::min(sum + value, 2 * (kMost_ns - 1)); };
+  for (size_t k = 0; k < excess_ns_.size(); k++) add_up(excess_ns_[k], other.excess_ns_[k]);
+  add_up(away_ns_, other.away_ns_);
+  add_up(observed_ns_, other.observed_ns_);
+  end_ns_ = std::max(end_ns_, other.end_ns_);
 }
 
 double LatencyDistribution::quantile(double q) const {
@@ -114,7 +134,7 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
 
   histogram.counts.reserve(LOOPTAP_BUCKETS - kFirst);
   for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
-    histogram.counts.push_back(static_cast<uint64_t>(weight_below(k, UINT64_MAX)) / kObservation_ns);
+    histogram.counts.push_back(static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]) / kObservation_ns);
 
   for (const uint64_t x : classic_bounds) {
     uint64_t weight = 0;
@@ -130,7 +150,7 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
   // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
   double area = static_cast<double>(bound_ns(kFirst)) * 0.5 *
                 (static_cast<double>(away_ns_) + static_cast<double>(excess_ns_[kFirst]));
-  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
+  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS && excess_ns_[k] > 0; k++)
     area += static_cast<double>(bound_ns(k + 1) - bound_ns(k)) * 0.5 *
             (static_cast<double>(excess_ns_[k]) + static_cast<double>(excess_ns_[k + 1]));
   histogram.sum_seconds = area / kObservation_ns * kNanosecond;

@@ -52,6 +52,9 @@ class LatencyDistribution {
  public:
   explicit LatencyDistribution(const Observed& observed);
 
+  /// Takes in another loop's: arrivals are then spread over both. Exact, since all share the buckets.
+  void add(const LatencyDistribution& other);
+
   /// The latency in seconds that a share q (0 .. 1) of the arrivals do not exceed; NaN when T is 0.
   double quantile(double q) const;
 

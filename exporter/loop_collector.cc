@@ -1,6 +1,9 @@
 #include "exporter/loop_collector.h"
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
+#include <optional>
 #include <string>
 
 #include "exporter/build_info.h"
@@ -100,15 +103,70 @@ class Family {
   std::map<size_t, NativeHistogram> natives_;
 };
 
-Labels labels_of(const LoopView& loop) {
-  return {{"process", loop.process}, {"pid", loop.pid}, {"loop", loop.loop}, {"thread", loop.thread}};
-}
+/// One loop, or all loops of a process, as its series show it.
+struct Subject {
+  Labels labels;
+  std::string key;  // tells it from all others
+  LatencyDistribution lifetime, recent;
+  DurationHistogram iterations, recent_iterations, wakeup_delays;
+  uint64_t busy_ns, wait_ns, blocked_ns, stalls, waits, events;
+  std::optional<ThreadFigures> figures;
 
-IntervalCounters interval_counters(const LoopView& loop, const CollectorSettings& settings,
-                                   uint32_t stall_bound) {
-  const Reckoning reckoning = reckon(loop.sample);
-  return {LatencyDistribution(loop.lifetime).histogram(settings.latency_bounds_ns), reckoning.busy_ns(),
-          reckoning.wait_ns, count_longer(loop.sample.iterations, reckoning.open_iteration_ns, stall_bound)};
+  Subject(const LoopView& loop, uint32_t stall_bound)
+      : labels{{"process", loop.process}, {"pid", loop.pid}, {"loop", loop.loop}, {"thread", loop.thread}},
+        key(loop.segment + '/' + loop.loop),
+        lifetime(loop.lifetime),
+        recent(loop.window),
+        iterations(loop.sample.iterations),
+        recent_iterations(loop.window.iterations),
+        wakeup_delays(loop.sample.wakeup_delays),
+        blocked_ns(loop.blocked_ns),
+        waits(loop.sample.waits),
+        events(loop.sample.events),
+        figures(loop.figures) {
+    const Reckoning reckoning = reckon(loop.sample);
+    busy_ns = reckoning.busy_ns();
+    wait_ns = reckoning.wait_ns;
+    stalls = count_longer(iterations, reckoning.open_iteration_ns, stall_bound);
+  }
+
+  /// The series lose what tells the loops apart. A thread may run several of them, so its figures go, too.
+  void become_process(const LoopView& loop) {
+    labels = {{"process", loop.process}, {"pid", loop.pid}};
+    key = loop.segment;
+    figures.reset();
+  }
+  void add(const Subject& other) {
+    lifetime.add(other.lifetime);
+    recent.add(other.recent);
+    iterations.add(other.iterations);
+    recent_iterations.add(other.recent_iterations);
+    wakeup_delays.add(other.wakeup_delays);
+    busy_ns += other.busy_ns;
+    wait_ns += other.wait_ns;
+    blocked_ns = std::max(blocked_ns, other.blocked_ns);
+    stalls += other.stalls;
+    waits += other.waits;
+    events += other.events;
+  }
+};
+
+/// The loops of one segment lie side by side.
+std::vector<Subject> subjects_of(const std::vector<LoopView>& loops, const CollectorSettings& settings,
+                                 uint32_t stall_bound) {
+  std::vector<Subject> subjects;
+  subjects.reserve(loops.size());
+  for (size_t i = 0; i < loops.size(); i++) {
+    const bool same_process = settings.aggregate_processes && i && loops[i].segment == loops[i - 1].segment;
+    Subject subject(loops[i], stall_bound);
+    if (same_process) {
+      subjects.back().add(subject);
+      continue;
+    }
+    if (settings.aggregate_processes) subject.become_process(loops[i]);
+    subjects.push_back(std::move(subject));
+  }
+  return subjects;
 }
 
 void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
@@ -138,40 +196,70 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
                 MetricType::Counter);
   Family waits("eventloop_waits_total", "Waits that have returned.", MetricType::Counter);
   Family events("eventloop_events_total", "Events that the waits have returned.", MetricType::Counter);
+  Family thread_cpu("eventloop_thread_cpu_seconds_total", "Time that the loop's thread has run on a CPU.",
+                    MetricType::Counter);
+  Family thread_runqueue("eventloop_thread_runqueue_seconds_total",
+                         "Time that the loop's thread was ready to run and got no CPU, or no quota.",
+                         MetricType::Counter);
 
-  for (const LoopView& loop : view.loops) {
-    const Labels labels = labels_of(loop);
-    const LoopSample& sample = loop.sample;
-    IntervalCounters counters = interval_counters(loop, settings, stall_bound);
-    shown.never_less(loop.process + '\0' + loop.pid + '\0' + loop.loop, counters);
+  for (const Subject& subject : subjects_of(view.loops, settings, stall_bound)) {
+    const Labels& labels = subject.labels;
+    IntervalCounters counters{subject.lifetime.histogram(settings.latency_bounds_ns), subject.busy_ns,
+                              subject.wait_ns, subject.stalls};
+    shown.never_less(subject.key, counters);
 
     const ClassicHistogram lifetime = counters.latency.classic(settings.latency_bounds_ns);
     latency.histogram(labels, settings.latency_bounds_ns, lifetime);
     if (with_natives) latency.native(native_of(counters.latency));
-    const LatencyDistribution recent(loop.window);
     latency_quantile.summary(labels, settings.quantiles, lifetime.cumulative.back(), lifetime.sum_seconds,
-                             [&](double q) { return recent.quantile(q); });
+                             [&](double q) { return subject.recent.quantile(q); });
 
-    const ClassicHistogram iterations = duration_histogram(sample.iterations, kIterationBounds_ns);
+    const ClassicHistogram iterations = duration_histogram(subject.iterations, kIterationBounds_ns);
     iteration.histogram(labels, kIterationBounds_ns, iterations);
-    if (with_natives) iteration.native(native_of(sample.iterations));
+    if (with_natives) iteration.native(native_of(subject.iterations));
     iteration_quantile.summary(labels, settings.quantiles, iterations.cumulative.back(),
                                iterations.sum_seconds,
-                               [&](double q) { return duration_quantile(loop.window.iterations, q); });
+                               [&](double q) { return duration_quantile(subject.recent_iterations, q); });
     wakeup_delay.histogram(labels, kWakeupDelayBounds_ns,
-                           duration_histogram(sample.wakeup_delays, kWakeupDelayBounds_ns));
-    if (with_natives) wakeup_delay.native(native_of(sample.wakeup_delays));
+                           duration_histogram(subject.wakeup_delays, kWakeupDelayBounds_ns));
+    if (with_natives) wakeup_delay.native(native_of(subject.wakeup_delays));
 
     busy.value(labels, seconds(counters.busy_ns));
     wait.value(labels, seconds(counters.wait_ns));
-    blocked.value(labels, loop.alive ? seconds(blocked_ns(sample)) : 0);
+    blocked.value(labels, seconds(subject.blocked_ns));
     stalls.value(labels, static_cast<double>(counters.stalls));
-    waits.value(labels, static_cast<double>(sample.waits));
-    events.value(labels, static_cast<double>(sample.events));
+    waits.value(labels, static_cast<double>(subject.waits));
+    events.value(labels, static_cast<double>(subject.events));
+    if (subject.figures) {
+      thread_cpu.value(labels, subject.figures->cpu_seconds);
+      thread_runqueue.value(labels, subject.figures->runqueue_seconds);
+    }
   }
   for (Family* family : {&latency, &latency_quantile, &iteration, &iteration_quantile, &wakeup_delay, &busy,
-                         &wait, &blocked, &stalls, &waits, &events})
+                         &wait, &blocked, &stalls, &waits, &events, &thread_cpu, &thread_runqueue})
     family->move_to(exposition);
+}
+
+void collect_processes(const MonitorView& view, Exposition& exposition) {
+  Family info("eventloop_process_info", "The living processes and their PID namespaces; always 1.",
+              MetricType::Gauge);
+  Family cpu("eventloop_process_cpu_seconds_total", "CPU time of the process, in user and system mode.",
+             MetricType::Counter);
+  Family memory("eventloop_process_resident_memory_bytes", "Resident memory of the process.",
+                MetricType::Gauge);
+  Family start("eventloop_process_start_time_seconds", "When the process started, since the Unix epoch.",
+               MetricType::Gauge);
+  for (const ProcessView& process : view.processes) {
+    const Labels labels = {{"process", process.process}, {"pid", process.pid}};
+    Labels with_namespace = labels;
+    with_namespace.push_back({"pid_namespace", std::to_string(process.pid_namespace)});
+    info.value(with_namespace, 1);
+    if (!process.figures) continue;
+    cpu.value(labels, process.figures->cpu_seconds);
+    memory.value(labels, static_cast<double>(process.figures->resident_bytes));
+    start.value(labels, process.figures->start_time_seconds);
+  }
+  for (Family* family : {&info, &cpu, &memory, &start}) family->move_to(exposition);
 }
 
 void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last_scrape_seconds,
@@ -208,6 +296,10 @@ void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last
   single("looptap_inconsistent_reads_total",
          "Samples that could not be taken and were replaced by the one before.", MetricType::Counter,
          static_cast<double>(view.inconsistent_reads));
+  single("looptap_deaths_in_stall_total",
+         "Processes that died without exiting while a loop of theirs had been away for longer than the "
+         "threshold.",
+         MetricType::Counter, static_cast<double>(view.deaths_in_stall));
   single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
          MetricType::Gauge, static_cast<double>(view.unremovable_segments));
   single("looptap_stall_threshold_seconds",
@@ -232,6 +324,7 @@ Exposition LoopCollector::collect(bool with_natives) {
   const MonitorView view = monitor_.view();
   collect_loops(view, settings_, stall_bound_, with_natives, shown_, exposition);
   shown_.forget_others();
+  collect_processes(view, exposition);
   collect_exporter(view, stall_bound_, last_scrape_seconds_, exposition);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return exposition;

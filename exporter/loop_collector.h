@@ -16,6 +16,7 @@ struct CollectorSettings {
   std::vector<double> quantiles;  ///< 0 .. 1, ascending
   Bounds latency_bounds_ns;       ///< ascending
   uint64_t stall_threshold_ns;    ///< moved to the nearest bucket bound
+  bool aggregate_processes;       ///< one set of series for all loops of a process
 };
 
 /// Thread-safe.

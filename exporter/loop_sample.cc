@@ -16,7 +16,7 @@ uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 uint64_t DurationHistogram::count() const {
   uint64_t count = zero_count;
-  for (const Bucket& bucket : buckets) count += bucket.count;
+  for (const Bucket& bucket : buckets) count = sum_of(count, bucket.count);
   return count;
 }
 
@@ -38,8 +38,8 @@ DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) con
 }
 
 void DurationHistogram::add(const DurationHistogram& other) {
-  zero_count += other.zero_count;
-  total_ns += other.total_ns;
+  zero_count = sum_of(zero_count, other.zero_count);
+  total_ns = sum_of(total_ns, other.total_ns);
   std::vector<Bucket> merged;
   merged.reserve(buckets.size() + other.buckets.size());
   auto mine = buckets.begin();
@@ -47,8 +47,8 @@ void DurationHistogram::add(const DurationHistogram& other) {
     while (mine != buckets.end() && mine->index < theirs.index) merged.push_back(*mine++);
     merged.push_back(theirs);
     if (mine != buckets.end() && mine->index == theirs.index) {
-      merged.back().count += mine->count;
-      merged.back().sum_ns += mine->sum_ns;
+      merged.back().count = sum_of(merged.back().count, mine->count);
+      merged.back().sum_ns = sum_of(merged.back().sum_ns, mine->sum_ns);
       ++mine;
     }
   }
@@ -61,15 +61,16 @@ Reckoning reckon(const LoopSample& sample) {
   reckoning.wait_ns = sample.wait_ns;
   reckoning.poll_ns = sample.poll_ns;
   reckoning.closed_iterations_ns = sample.iterations.total_ns;
-  const uint64_t open_ns = minus_or_zero(sample.taken_ns, sample.activity_since_ns + kClockAgreement_ns);
+  const uint64_t open_ns =
+      minus_or_zero(sample.taken_ns, sum_of(sample.activity_since_ns, kClockAgreement_ns));
   switch (sample.activity) {
     case Activity::kDormant:
       break;
     case Activity::kWaiting:
-      reckoning.wait_ns += open_ns;
+      reckoning.wait_ns = sum_of(reckoning.wait_ns, open_ns);
       break;
     case Activity::kPolling:
-      reckoning.poll_ns += open_ns;
+      reckoning.poll_ns = sum_of(reckoning.poll_ns, open_ns);
       break;
     case Activity::kAway:
       // A nested loop may already have been left for the outer one; its interval counts once it is closed.

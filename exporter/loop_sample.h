@@ -7,6 +7,9 @@
 
 namespace looptap {
 
+/// Counters come from strangers: their sums stay at the most that there is and do not begin anew.
+inline uint64_t sum_of(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
 /// Durations by bucket of preload/histogram_scheme.h, only the buckets that hold any, in ascending order.
 struct DurationHistogram {
   struct Bucket {

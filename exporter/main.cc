@@ -1,5 +1,7 @@
 // looptap: event-loop latency of unmodified programs, for Prometheus.
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -33,6 +35,11 @@ struct Execute {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // One heap, or each thread that ever served a scrape would keep one of its own (tried: 540 MiB for 1,000 loops).
+  mallopt(M_ARENA_MAX, 1);
+  // Bodies and vectors come from it, too, and what a scrape needed stays for the next one.
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
   try {
     return std::visit(Execute(), parse_command_line(argc, argv));
   } catch (const std::invalid_argument& error) {

@@ -72,10 +72,10 @@ void add_native(const NativeHistogram& native, protozero::pbf_builder<HistogramF
     i = end;
   }
   std::vector<int64_t> deltas;
-  int64_t before = 0;
+  uint64_t before = 0;
   for (const NativeHistogram::Bucket& bucket : native.buckets) {
-    deltas.push_back(static_cast<int64_t>(bucket.count) - before);
-    before = static_cast<int64_t>(bucket.count);
+    deltas.push_back(static_cast<int64_t>(bucket.count - before));  // modulo 2^64, as its reader adds them up
+    before = bucket.count;
   }
   histogram.add_packed_sint64(HistogramField::kPositiveDelta, deltas.begin(), deltas.end());
 }

@@ -19,6 +19,8 @@ namespace looptap {
 namespace {
 
 constexpr uint64_t kRemoveAfter_ns = 60'000'000'000;  // dead for so long, so that every exporter has seen it
+// Whoever makes more must not take our time and memory with each look. Those we have seen we keep.
+constexpr size_t kMostFiles = 65'536;
 constexpr const char* kJanitor = ".janitor";
 
 int open_directory(const std::string& path) {
@@ -68,11 +70,19 @@ std::optional<std::vector<SegmentDirectory::File>> SegmentDirectory::list() {
     return std::nullopt;
   }
   std::vector<File> files;
+  bool overfull = false;
   while (const dirent* entry = readdir(stream)) {
+    if ((overfull = files.size() == kMostFiles)) break;
     const std::string name = entry->d_name;
     if (name != "." && name != ".." && name != kJanitor) files.push_back({name, entry->d_ino});
   }
   closedir(stream);
+  if (overfull && !overfull_) {
+    rejected_[Rejection::kTooMany]++;
+    log(LogLevel::kWarn,
+        path_ + " holds too many files: only " + std::to_string(kMostFiles) + " are looked at");
+  }
+  overfull_ = overfull;
   return files;
 }
 
@@ -93,6 +103,14 @@ void SegmentDirectory::reject(const File& file, Rejection why) {
   refused_[file.name] = file.inode;
   rejected_[why]++;
   log(LogLevel::kWarn, "not a segment: " + path_ + "/" + file.name + " (" + name_of(why) + ")");
+}
+
+void SegmentDirectory::refuse(const std::string& name, Rejection why) {
+  const auto segment = segments_.find(name);
+  if (segment == segments_.end()) return;
+  reject({name, segment->second.inode}, why);
+  forgotten_inconsistent_reads_ += segment->second.file->inconsistent_reads();
+  segments_.erase(segment);
 }
 
 SegmentDirectory::Segments::iterator SegmentDirectory::forget(Segments::iterator segment,

@@ -41,6 +41,9 @@ class SegmentDirectory {
   /// Valid until the next refresh().
   const Segments& segments() const { return segments_; }
 
+  /// What read() has found: the segment is none after all.
+  void refuse(const std::string& name, Rejection why);
+
   /// Files refused so far, by reason.
   const std::map<Rejection, uint64_t>& rejected() const { return rejected_; }
   /// Segments of dead processes that we would remove and may not.
@@ -70,6 +73,7 @@ class SegmentDirectory {
   int directory_ = -1;
   int janitor_ = -1;
   bool janitor_refused_ = false;
+  bool overfull_ = false;  // when it was last looked at
   Segments segments_;
   std::map<std::string, uint64_t> refused_;  // rejected files, by name: their inode
   std::map<std::string, uint64_t>

@@ -12,12 +12,14 @@
 #include <fstream>
 
 #include "exporter/label_text.h"
+#include "exporter/monotonic_clock.h"
 
 namespace looptap {
 
 namespace {
 
 constexpr int kCopyAttempts = 100;
+constexpr unsigned kFaultyReads = 2;
 constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
 
 /// A slot up to its histograms: what the loop does now, and whether somebody is counting. Not a looptap_loop
@@ -87,7 +89,8 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
   copy_buckets(loop.iterations, loop.iteration_sums_ns, sample.iterations);
   sample.iterations.zero_count = loop.zero_iterations;
   sample.iterations.total_ns = loop.short_iterations_ns;
-  for (const auto& bucket : sample.iterations.buckets) sample.iterations.total_ns += bucket.sum_ns;
+  for (const auto& bucket : sample.iterations.buckets)
+    sample.iterations.total_ns = sum_of(sample.iterations.total_ns, bucket.sum_ns);
   copy_buckets(loop.wakeup_delays, nullptr, sample.wakeup_delays);
   sample.wakeup_delays.zero_count = loop.zero_wakeup_delays;
   sample.wakeup_delays.total_ns = loop.wakeup_delay_ns;
@@ -101,6 +104,38 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
                                                    : Activity::kAway;
   sample.taken_ns = now_ns;
   sample.stuck_for_ns = 0;
+}
+
+/// Whether a counter of a histogram is less than it was.
+bool has_regressed(const DurationHistogram& before, const DurationHistogram& now) {
+  if (now.zero_count < before.zero_count || now.total_ns < before.total_ns) return true;
+  auto at = now.buckets.begin();
+  for (const auto& bucket : before.buckets) {
+    while (at != now.buckets.end() && at->index < bucket.index) ++at;
+    if (at == now.buckets.end() || at->index != bucket.index || at->count < bucket.count) return true;
+  }
+  return false;
+}
+
+constexpr uint64_t kSlack_ns = 1'000'000'000;
+
+/// What cannot be in a sample, whoever wrote it: with this, sums of whatever is shown do not overflow.
+std::optional<Rejection> fault_of(const LoopSample& sample, uint64_t now_ns) {
+  const uint64_t most = now_ns + kSlack_ns;  // no loop is older than the machine
+  if (sample.activity != Activity::kDormant && sample.activity_since_ns > most) return Rejection::kFuture;
+  const uint64_t observed_ns = sum_of(sum_of(sample.wait_ns, sample.poll_ns), sample.iterations.total_ns);
+  if (observed_ns > most || sample.waits > most || sample.iterations.count() > most ||
+      sample.wakeup_delays.count() > most)
+    return Rejection::kImplausible;
+  return std::nullopt;
+}
+
+std::optional<Rejection> fault_of(const LoopSample& before, const LoopSample& now) {
+  if (now.waits < before.waits || now.events < before.events || now.wait_ns < before.wait_ns ||
+      now.poll_ns < before.poll_ns || has_regressed(before.iterations, now.iterations) ||
+      has_regressed(before.wakeup_delays, now.wakeup_delays))
+    return Rejection::kRegressed;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -121,6 +156,14 @@ const char* name_of(Rejection rejection) {
       return "malformed";
     case Rejection::kOtherBoot:
       return "other_boot";
+    case Rejection::kFuture:
+      return "future";
+    case Rejection::kImplausible:
+      return "implausible";
+    case Rejection::kRegressed:
+      return "regressed";
+    case Rejection::kTooMany:
+      return "too_many";
   }
   return "unknown";
 }
@@ -181,7 +224,7 @@ std::optional<Rejection> SegmentFile::find_fault(int fd, looptap_header& header)
 }
 
 SegmentFile::SegmentFile(int fd, const looptap_header& header)
-    : fd_(fd), copy_(std::make_unique<looptap_loop>()) {
+    : fd_(fd), file_size_(header.file_size), copy_(std::make_unique<looptap_loop>()) {
   identity_.name = text_of(header.name, sizeof header.name);
   if (identity_.name.empty()) identity_.name = text_of(header.comm, sizeof header.comm);
   identity_.pid = header.pid;
@@ -246,6 +289,14 @@ bool SegmentFile::copy_slot(uint32_t ordinal, uint64_t now_ns, bool take_unsettl
 }
 
 const std::vector<LoopSample>& SegmentFile::read(uint64_t now_ns, bool settled_for_good) {
+  struct stat facts;
+  if (!fault_ && fstat(fd_, &facts) == 0 && static_cast<uint64_t>(facts.st_size) < file_size_)
+    fault_ = Rejection::kTruncated;
+  const uint64_t clock_ns = std::max(now_ns, monotonic_now_ns());  // the dead are read as of their death
+  if (!fault_ && identity_.created_ns > clock_ns + kSlack_ns) fault_ = Rejection::kFuture;
+  if (fault_) samples_.clear();
+  if (fault_) return samples_;
+
   uint64_t used = 0;
   if (!read_exactly(fd_, &used, sizeof used, offsetof(looptap_header, loops_used))) return samples_;
   used = std::min<uint64_t>(used, loops_.count);
@@ -264,8 +315,25 @@ const std::vector<LoopSample>& SegmentFile::read(uint64_t now_ns, bool settled_f
     const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
     Slot& slot = slots_[ordinal];
     if (copy_slot(ordinal, now_ns, settled_for_good && !seen_before, copy)) {
-      if (!seen_before) place = samples_.emplace(place);
-      fill_sample(copy, ordinal, now_ns, *place);
+      LoopSample sample;
+      fill_sample(copy, ordinal, now_ns, sample);
+      auto fault = fault_of(sample, clock_ns);
+      if (!fault && seen_before) fault = fault_of(*place, sample);
+      if (fault) {
+        // Not at once: nobody promises that a copy of a word that changes is all old or all new.
+        inconsistent_reads_++;
+        if (++slot.faults >= kFaultyReads) {
+          fault_ = fault;
+          samples_.clear();
+          return samples_;
+        }
+        continue;
+      }
+      slot.faults = 0;
+      if (seen_before)
+        *place = std::move(sample);
+      else
+        samples_.insert(place, std::move(sample));
       slot.published_state = copy.state;
       slot.stuck_since_ns = 0;
     } else if (seen_before && slot.stuck_since_ns) {

@@ -15,17 +15,22 @@ namespace looptap {
 
 /// Why a file in the segment directory is not a segment; the label of looptap_rejected_segments_total.
 enum class Rejection {
-  kNotAFile,    ///< a symlink, directory, FIFO, device
-  kUnreadable,  ///< it cannot be opened or read
-  kForeign,     ///< something else than a segment
-  kVersion,     ///< of a layout this exporter does not know
-  kTruncated,   ///< shorter than it says
-  kMalformed,   ///< its sizes contradict each other
-  kOtherBoot    ///< left over from before the machine started
+  kNotAFile,     ///< a symlink, directory, FIFO, device
+  kUnreadable,   ///< it cannot be opened or read
+  kForeign,      ///< something else than a segment
+  kVersion,      ///< of a layout this exporter does not know
+  kTruncated,    ///< shorter than it says
+  kMalformed,    ///< its sizes contradict each other
+  kOtherBoot,    ///< left over from before the machine started
+  kFuture,       ///< it was made, or its loop last moved, later than now (or it is of another time namespace)
+  kImplausible,  ///< more time or more events than there can have been since the machine started
+  kRegressed,    ///< a counter has gone back
+  kTooMany       ///< not one file but the rest of them: the directory holds too many
 };
 inline constexpr Rejection kRejections[] = {
-    Rejection::kNotAFile,  Rejection::kUnreadable, Rejection::kForeign,  Rejection::kVersion,
-    Rejection::kTruncated, Rejection::kMalformed,  Rejection::kOtherBoot};
+    Rejection::kNotAFile,    Rejection::kUnreadable, Rejection::kForeign,   Rejection::kVersion,
+    Rejection::kTruncated,   Rejection::kMalformed,  Rejection::kOtherBoot, Rejection::kFuture,
+    Rejection::kImplausible, Rejection::kRegressed,  Rejection::kTooMany};
 const char* name_of(Rejection rejection);
 
 /// Who wrote the segment. Texts are valid UTF-8.
@@ -61,12 +66,16 @@ class SegmentFile {
   /// that was never read is taken as it was left.
   const std::vector<LoopSample>& read(uint64_t now_ns, bool settled_for_good);
 
+  /// Why it is no segment after all, as read() has found; then there are no samples.
+  std::optional<Rejection> fault() const { return fault_; }
+
   uint64_t inconsistent_reads() const { return inconsistent_reads_; }
 
  private:
   struct Slot {
     uint64_t published_state = 0;                 // of the sample that was last handed out
     uint64_t stuck_state = 0, stuck_settled = 0;  // what could not be read the last time,
+    unsigned faults = 0;                          // in a row
     uint64_t stuck_since_ns = 0;                  // and since when it has looked like that; 0: it could
   };
 
@@ -75,6 +84,8 @@ class SegmentFile {
   bool copy_slot(uint32_t ordinal, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);
 
   int fd_;
+  uint64_t file_size_;
+  std::optional<Rejection> fault_;
   ProcessIdentity identity_;
   looptap_region loops_{};
   std::vector<Slot> slots_;

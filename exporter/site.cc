@@ -1,30 +1,50 @@
 #include "exporter/site.h"
 
-#include "exporter/build_info.h"
+#include <charconv>
+#include <optional>
+#include <string_view>
+
 #include "exporter/exposition.h"
+#include "exporter/page.h"
 
 namespace looptap {
 
 namespace {
 
-WebResponse landing_page(const std::string& telemetry_path) {
+const std::string kLoopsPath = "/api/v1/loops";
+
+/// N of "/api/v1/loops/N/history".
+std::optional<uint64_t> history_wanted(std::string_view path) {
+  constexpr std::string_view kEnd = "/history";
+  if (!path.starts_with(kLoopsPath + '/') || !path.ends_with(kEnd)) return std::nullopt;
+  path.remove_prefix(kLoopsPath.size() + 1);
+  if (path.size() <= kEnd.size()) return std::nullopt;
+  path.remove_suffix(kEnd.size());
+  uint64_t id = 0;
+  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), id);
+  if (error != std::errc() || end != path.data() + path.size()) return std::nullopt;
+  return id;
+}
+
+WebResponse not_found() {
   WebResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body =
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
-      "charset=\"utf-8\"><title>looptap</title></head>\n<body>\n"
-      "<h1>looptap " +
-      std::string(build_version()) +
-      "</h1>\n<p>Event-loop latency of unmodified programs.</p>\n<ul>\n<li><a href=\"" + telemetry_path +
-      "\">Metrics</a></li>\n<li><a href=\"/-/healthy\">Health</a></li>\n"
-      "<li><a href=\"/-/ready\">Readiness</a></li>\n</ul>\n</body></html>\n";
+  response.status = 404;
+  response.body = "not found\n";
+  return response;
+}
+
+WebResponse json_response(std::string body) {
+  WebResponse response;
+  response.content_type = "application/json";
+  response.body = std::move(body);
   return response;
 }
 
 }  // namespace
 
-WebHandler make_site(LoopCollector& collector, const std::string& telemetry_path) {
-  return [&collector, telemetry_path](const WebRequest& request) {
+WebHandler make_site(LoopCollector& collector, LoopMonitor& monitor, const LoopsApiSettings& api,
+                     const std::string& telemetry_path) {
+  return [&collector, &monitor, api, telemetry_path](const WebRequest& request) {
     WebResponse response;
     if (request.path == telemetry_path) {
       const ExpositionFormat format = choose_format(request.accept);
@@ -34,11 +54,13 @@ WebHandler make_site(LoopCollector& collector, const std::string& telemetry_path
       response.body = "looptap is healthy\n";
     } else if (request.path == "/-/ready") {
       response.body = "looptap is ready\n";
-    } else if (request.path == "/") {
-      response = landing_page(telemetry_path);
+    } else if (request.path == kLoopsPath) {
+      response = json_response(loops_json(monitor.view(), api));
+    } else if (const auto id = history_wanted(request.path)) {
+      const auto columns = monitor.history(*id);
+      response = columns ? json_response(history_json(*columns)) : not_found();
     } else {
-      response.status = 404;
-      response.body = "not found\n";
+      response = page_response(request.path, telemetry_path).value_or(not_found());
     }
     return response;
   };

@@ -4,11 +4,14 @@
 #include <string>
 
 #include "exporter/loop_collector.h"
+#include "exporter/loop_monitor.h"
+#include "exporter/loops_api.h"
 #include "exporter/web_server.h"
 
 namespace looptap {
 
-/// \param collector must outlive the handler.
-WebHandler make_site(LoopCollector& collector, const std::string& telemetry_path);
+/// \param collector and monitor must outlive the handler.
+WebHandler make_site(LoopCollector& collector, LoopMonitor& monitor, const LoopsApiSettings& api,
+                     const std::string& telemetry_path);
 
 }  // namespace looptap

@@ -119,7 +119,7 @@ struct WebServer::Civetweb {
   }
 };
 
-WebServer::WebServer(const std::vector<std::string>& addresses, WebHandler handler)
+WebServer::WebServer(const std::vector<std::string>& addresses, unsigned max_connections, WebHandler handler)
     : civetweb_(std::make_unique<Civetweb>()) {
   std::string ports;
   for (const std::string& text : addresses) {
@@ -130,9 +130,11 @@ WebServer::WebServer(const std::vector<std::string>& addresses, WebHandler handl
   }
   civetweb_->handler = std::move(handler);
 
-  // A worker serves one connection at a time: enough of them, and none waits long for a silent client.
+  // A worker serves one connection at a time, a silent one until it times out: as many workers as connections. One
+  // that has nothing to do costs 20 KiB and no time.
+  const std::string workers = std::to_string(max_connections);
   const char* options[] = {
-      "listening_ports",   ports.c_str(), "num_threads", "16", "request_timeout_ms", "3000",
+      "listening_ports",   ports.c_str(), "num_threads", workers.c_str(), "request_timeout_ms", "3000",
       "enable_keep_alive", "no",          nullptr};
   mg_callbacks callbacks{};
   callbacks.begin_request = &Civetweb::begin_request;

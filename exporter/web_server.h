@@ -28,7 +28,8 @@ class WebServer {
   /// Listens on each address: "HOST:PORT" or ":PORT" (every IPv4 address); port 0 picks a free one.
   /// \throws std::invalid_argument for an address it cannot serve, std::runtime_error when it cannot listen;
   /// both with one clear line.
-  WebServer(const std::vector<std::string>& addresses, WebHandler handler);
+  /// \param max_connections how many are served at once; further ones wait.
+  WebServer(const std::vector<std::string>& addresses, unsigned max_connections, WebHandler handler);
   ~WebServer();
 
   /// Where it listens, as "HOST:PORT", in the order asked for; every address shows as 127.0.0.1.

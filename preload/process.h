@@ -62,7 +62,7 @@ inline void tell(const char* what, long error) {
   line.add("looptap: ").add(what);
   if (error) line.add(" (errno ").add(static_cast<uint64_t>(error)).add(")");
   line.add("\n");
-  sys::write(2, line.bytes, line.length);
+  sys::write_without_signal(2, line.bytes, line.length);
 }
 
 /* Pages that a forked child finds zeroed; nullptr where the kernel has none (before 4.14). */

@@ -66,6 +66,22 @@ inline long read(int fd, void* buffer, size_t size) {
 inline long write(int fd, const void* buffer, size_t size) {
   return call(SYS_write, fd, address(buffer), static_cast<long>(size));
 }
+/* Writes, but raises none of the signals that a write may: they are blocked, and what came of it is taken. */
+inline void write_without_signal(int fd, const void* buffer, size_t size) {
+  constexpr uint64_t kSignals = 1ull << (13 - 1) | 1ull << (25 - 1);  // SIGPIPE, SIGXFSZ
+  constexpr int kBlock = 0, kSetMask = 2;
+  constexpr long kSetSize = 8;
+  const uint64_t signals = kSignals;
+  const int64_t at_once[2] = {0, 0};
+  uint64_t mask = 0, pending = 0;
+  if (call(SYS_rt_sigprocmask, kBlock, address(&signals), address(&mask), kSetSize)) return;
+  call(SYS_rt_sigpending, address(&pending), kSetSize);
+  if (failed(write(fd, buffer, size))) {
+    const uint64_t raised = kSignals & ~pending;
+    call(SYS_rt_sigtimedwait, address(&raised), 0, address(at_once), kSetSize);
+  }
+  call(SYS_rt_sigprocmask, kSetMask, address(&mask), 0, kSetSize);
+}
 inline long getpid() { return call(SYS_getpid); }
 inline long gettid() { return call(SYS_gettid); }
 

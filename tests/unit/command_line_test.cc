@@ -87,6 +87,7 @@ TEST_CASE("what is wrong gets one line") {
                                              {"serve", "--latency.buckets=1s,1ms"},
                                              {"serve", "--latency.buckets=0s,1s"},
                                              {"serve", "--stall.threshold=0s"},
+                                             {"serve", "--metrics.aggregate=thread"},
                                              {"serve", "--log.level=loud"},
                                              {"serve", "--web.telemetry-path=metrics"},
                                              {"serve", "--web.telemetry-path=/"},

@@ -131,6 +131,26 @@ TEST_CASE(
   CHECK(latency.quantile(0.25) == 0.0);
 }
 
+TEST_CASE("the loops of a process together are what one loop with all their iterations would be") {
+  std::mt19937_64 random(4);
+  Observed both, parts[2];
+  for (int i = 0; i < 500; i++) {
+    const uint64_t duration = random_duration(random);
+    add(both.iterations, duration);
+    add(parts[i % 2].iterations, duration);
+  }
+  parts[0].idle_ns = 3'000'000'000;
+  parts[1].idle_ns = 500'000'000;
+  both.idle_ns = 3'500'000'000;
+  LatencyDistribution merged(parts[0]);
+  merged.add(LatencyDistribution(parts[1]));
+  const LatencyDistribution one(both);
+  CHECK(merged.observed_ns() == one.observed_ns());
+  for (uint32_t k = LOOPTAP_FIRST_SUMMED; k <= LOOPTAP_BUCKETS; k++)
+    REQUIRE(merged.excess_ns(k) == one.excess_ns(k));
+  CHECK(merged.quantile(0.99) == Approx(one.quantile(0.99)));
+}
+
 TEST_CASE("nothing observed is not a number, always idle is zero") {
   CHECK(std::isnan(LatencyDistribution(Observed{}).quantile(0.5)));
   CHECK(std::isnan(duration_quantile(DurationHistogram{}, 0.5)));

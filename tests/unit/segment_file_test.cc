@@ -134,17 +134,45 @@ TEST_CASE("what is no regular file is refused without waiting for it") {
   CHECK(why == Rejection::kNotAFile);
 }
 
-TEST_CASE("a segment that shrinks while it is read keeps its last samples") {
+TEST_CASE("a segment that shrinks while it is read is none any more") {
   TestDirectory directory;
   TestSegment segment(directory.path, 2, "x");
   segment.begin_loop(0);
   segment.wait(0, kMs, 2 * kMs);
   auto file = open_segment(directory.path);
   REQUIRE(file->read(3 * kMs, false).size() == 1);
+  CHECK_FALSE(file->fault());
   REQUIRE(truncate((directory.path + "/" + only_file(directory.path)).c_str(), 4096) == 0);
-  REQUIRE(file->read(4 * kMs, false).size() == 1);
-  CHECK(file->read(4 * kMs, false)[0].taken_ns == 3 * kMs);
+  CHECK(file->read(4 * kMs, false).empty());
+  CHECK(file->fault() == Rejection::kTruncated);
   segment.segment.header = nullptr;  // nobody may touch the mapping any more
+}
+
+TEST_CASE("counters that go back, and clocks from the future, are not believed") {
+  TestDirectory directory;
+  TestSegment segment(directory.path, 2, "x");
+  looptap_loop& loop = segment.begin_loop(0);
+  segment.wait(0, kMs, 2 * kMs);
+  auto file = open_segment(directory.path);
+  REQUIRE(file->read(3 * kMs, false).size() == 1);
+  SECTION("a counter goes back") {
+    loop.waits = 0;
+    CHECK(file->read(4 * kMs, false)[0].waits == 1);  // a word may be torn once
+    CHECK(file->read(5 * kMs, false).empty());
+    CHECK(file->fault() == Rejection::kRegressed);
+  }
+  SECTION("a loop that moved tomorrow") {
+    loop.away_since_ns = monotonic_now_ns() + 86'400'000 * kMs;
+    file->read(4 * kMs, false);
+    CHECK(file->read(5 * kMs, false).empty());
+    CHECK(file->fault() == Rejection::kFuture);
+  }
+  SECTION("more time than there has been") {
+    loop.wait_ns = UINT64_MAX / 2;
+    file->read(4 * kMs, false);
+    CHECK(file->read(5 * kMs, false).empty());
+    CHECK(file->fault() == Rejection::kImplausible);
+  }
 }
 
 TEST_CASE("a slot that is being counted for keeps its sample, and is blocked when it stays so") {

@@ -1,0 +1,24 @@
+// The loops as JSON, for the page and for scripts. nlohmann's library stays behind loops_api.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exporter/loop_history.h"
+#include "exporter/loop_monitor.h"
+
+namespace looptap {
+
+struct LoopsApiSettings {
+  uint64_t window_ns;
+  uint64_t stall_threshold_ns;  ///< moved to the nearest bucket bound
+};
+
+/// `/api/v1/loops`: every loop with its figures. Times are in seconds; what is not known is null.
+std::string loops_json(const MonitorView& view, const LoopsApiSettings& settings);
+
+/// `/api/v1/loops/ID/history`: one loop's last ten minutes, an array for each figure.
+std::string history_json(const std::vector<HistoryColumn>& columns);
+
+}  // namespace looptap
