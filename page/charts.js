@@ -25,9 +25,10 @@ const charts = (() => {
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (unixSeconds) =>
-    new Date(unixSeconds * 1000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
+    new Date(unixSeconds * 1000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
 
   const HEIGHT = 250;
+  const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
   const cursor = {sync: {key: 'looptap'}, drag: {x: false, y: false}, points: {show: false}, y: false};
   const tidy = (seconds) => secondsText(Number(seconds.toPrecision(3))).replace(/\.0+(?= )/, '').replace(/(\.\d)0(?= )/, '$1');
 
@@ -56,12 +57,22 @@ const charts = (() => {
 
   function quantiles(element, history, now) {
     const options = base(element, history, now);
-    options.scales.y = {range: (u, min, max) => [0, Math.max(max, 0.001) * 1.08]};
-    options.axes = axes({values: (u, splits) => splits.map(tidy)});
+    // Linear up to a millisecond, logarithmic above: a freeze must not flatten the milliseconds before it.
+    options.scales.y = {distr: 4, asinh: 1e-3, range: (u, min, max) => [0, Math.max(max, 0.01) * 1.25]};
+    options.axes = axes({
+      splits: (u) => [0, ...DECADES.filter((seconds) => seconds >= 1e-3 && seconds <= u.scales.y.max)],
+      values: (u, splits) => splits.map(tidy),
+    });
+    // Where the pointer is; the latest ones while it is elsewhere.
+    const at = (u, series, index) => u.data[series][index ?? u.data[0].length - 1];
     const line = (label, color, width) =>
-      ({label, stroke: style(color), width, points: {show: false}, value: (u, value) => secondsText(value)});
+      ({label, stroke: style(color), width, points: {show: false},
+        value: (u, value, series, index) => secondsText(at(u, series, index))});
     options.series = [
-      {label: 'at', value: (u, value) => value === null ? '–' : clock(value)},
+      {label: 'at', value: (u, value, series, index) => {
+        const time = at(u, 0, index);
+        return time === undefined ? '–' : clock(time);
+      }},
       {...line('p99', '--p99', 2), fill: `rgba(${style('--heat')}, 0.10)`}, line('p95', '--p95', 1.75), line('p50', '--p50', 1.75),
     ];
     return new uPlot(options, quantileData(history), element);
@@ -125,7 +136,7 @@ const charts = (() => {
     let shown = history;
     options.scales.y = {range: () => [lowest, lowest + bounds.length + 1]};
     options.axes = axes({
-      splits: () => [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100].map(Math.log2),
+      splits: () => DECADES.map(Math.log2),
       values: (u, splits) => splits.map((value) => tidy(2 ** value)),
     });
     options.legend = {show: false};

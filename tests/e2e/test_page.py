@@ -1,0 +1,393 @@
+"""The page for people, in a real browser: Chromium, driven by what WebDriver speaks (JSON over HTTP)."""
+
+import base64
+import http.client
+import json
+import re
+import shutil
+import struct
+import subprocess
+import unittest
+import zlib
+
+from e2e.harness import (PROBE, PROGRAMS, PYTHON, LooptapTest, make_folder, wait_until)
+
+# Nothing but the page is to be loaded, by nobody.
+CHROMIUM_FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+                  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+                  '--disable-dev-shm-usage', '--hide-scrollbars']
+BROWSER_DEADLINE = 60  # of a single command, on a machine that has more to do
+
+
+class Browser:
+    """A headless Chromium with a profile of its own."""
+
+    def __init__(self, test):
+        driver, chromium = shutil.which('chromedriver'), shutil.which('chromium')
+        if not driver or not chromium:
+            raise unittest.SkipTest('chromium and chromium-driver are not installed: '
+                                    'make test-page installs them')
+        profile = make_folder(test, None, 0o700)
+        program = test.start([driver, '--port=0'], environment=test.environment(HOME=str(profile)))
+        self._port = int(wait_until(
+            lambda: re.search(r'successfully on port (\d+)', program.out), f'{program} listens')[1])
+        self._session = ''
+        answer = self._command('POST', '', {'capabilities': {'alwaysMatch': {
+            'browserName': 'chrome',
+            'goog:chromeOptions': {'binary': chromium,
+                                   'args': [*CHROMIUM_FLAGS, f'--user-data-dir={profile}']},
+            'goog:loggingPrefs': {'browser': 'ALL'}}}})
+        self._session = f"/{answer['sessionId']}"
+        # Before chromedriver is killed, which would leave Chromium behind.
+        test.addCleanup(self._command, 'DELETE', '')
+
+    def _command(self, method, path, body=None):
+        connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=BROWSER_DEADLINE)
+        try:
+            connection.request(method, f'/session{self._session}{path}',
+                               json.dumps(body) if body is not None else None,
+                               {'Content-Type': 'application/json'})
+            response = connection.getresponse()
+            value = json.load(response)['value']
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise AssertionError(f'{method} {path} {body}: {value}')
+        return value
+
+    def open(self, url):
+        self._command('POST', '/url', {'url': url})
+
+    def run(self, script, *arguments):
+        """Runs JavaScript in the page, and returns what it returns."""
+        return self._command('POST', '/execute/sync', {'script': script, 'args': list(arguments)})
+
+    def emulate(self, width=1280, scheme='light'):
+        for command, params in (
+                ('Emulation.setDeviceMetricsOverride',
+                 {'width': width, 'height': 800, 'deviceScaleFactor': 1, 'mobile': width < 700}),
+                ('Emulation.setEmulatedMedia',
+                 {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})):
+            self._command('POST', '/goog/cdp/execute', {'cmd': command, 'params': params})
+
+    def complaints(self):
+        """What the page has had to say on the console, refused requests included."""
+        return [entry['message'] for entry in self._command('POST', '/se/log', {'type': 'browser'})]
+
+    def corner(self):
+        """The colour of the picture's first pixel, as three numbers of 0 .. 255."""
+        png = base64.b64decode(self._command('GET', '/screenshot'))
+        depth, kind = png[24], png[25]
+        if depth != 8 or kind not in (2, 6):
+            raise AssertionError(f'an unforeseen kind of PNG: {depth} bits, colour type {kind}')
+        data, at = b'', 8
+        while at < len(png):
+            length, name = struct.unpack('>I4s', png[at:at + 8])
+            if name == b'IDAT':
+                data += png[at + 8:at + 8 + length]
+            at += 12 + length
+        return tuple(zlib.decompress(data)[1:4])  # no filter changes a first pixel
+
+
+class PageTest(LooptapTest):
+    FLAGS = ()
+
+    def setUp(self):
+        super().setUp()
+        self.browser = Browser(self)
+        self.metrics = self.serve(*self.FLAGS)
+
+    def show(self, **emulated):
+        self.browser.emulate(**emulated)
+        self.browser.open(f'http://127.0.0.1:{self.metrics.port}/')
+        wait_until(lambda: self.browser.run('return document.body.dataset.looked'),
+                   'the page has its figures')
+
+    def api(self):
+        return json.loads(self.metrics.request('/api/v1/loops').body)
+
+    def rows(self):
+        """What is visible of each loop, from top to bottom."""
+        return self.browser.run('''
+            return [...document.querySelectorAll("#rows tr")].map((row) => ({
+              id: Number(row.dataset.id), state: row.dataset.state,
+              cells: Object.fromEntries([...row.cells].map((cell) => [cell.classList[0], cell.innerText])),
+              name: row.querySelector("button").textContent}));''')
+
+    def start_asyncio(self, program='asyncio_freezes.py', **variables):
+        started = self.start([PYTHON, PROGRAMS / program], environment=self.environment(
+            [PROBE], **variables), stdin=subprocess.PIPE)
+        wait_until(lambda: 'ready' in started.out, f'{started} is ready')
+        return started
+
+    def freeze(self, program, seconds):
+        program.say(str(seconds))
+        wait_until(lambda: any(loop['frozen'] for loop in self.api()['loops']), 'a loop is frozen')
+
+
+def seconds_of(text):
+    number, _, unit = text.partition('\u00a0')
+    return float(number) * {'': 1, 's': 1, 'ms': 1e-3, 'µs': 1e-6}[unit.strip()]
+
+
+class Figures(PageTest):
+    # Nothing slides out of the window, and the dead stay: what is shown then stands still.
+    FLAGS = '--latency.window=1h', '--segments.linger=10m'
+
+    def test_are_those_of_the_api(self):
+        program = self.start_asyncio(LOOPTAP_NAME='the program')
+        program.say('0.4')
+        wait_until(lambda: 'thawed' in program.out, 'it has blocked')
+        program.stop()
+        wait_until(lambda: self.api()['processes'] == {'live': 0, 'ended': 1}, 'it is seen to have ended')
+        self.show()
+
+        def all_equal():
+            loop, = self.api()['loops']
+            row, = self.rows()
+            self.assertEqual(row['id'], loop['id'])
+            self.assertEqual(row['state'], 'ended')
+            self.assertEqual(row['name'], 'the program')
+            for part in loop['pid'], loop['loop'], loop['thread']:
+                self.assertIn(part, row['cells']['name'])
+            for figure in 'p50', 'p95', 'p99':
+                self.assertAlmostEqual(seconds_of(row['cells'][figure]), loop[f'{figure}_seconds'],
+                                       delta=0.005 * loop[f'{figure}_seconds'], msg=figure)
+            self.assertGreater(loop['p99_seconds'], 0.01)
+            self.assertEqual(row['cells']['stalls'].strip(), str(loop['stalls_total']))
+            self.assertEqual(loop['stalls_total'], 1)
+            busy = float(re.match(r'\s*([\d.]+)', row['cells']['busy'])[1])
+            self.assertAlmostEqual(busy / 100, loop['utilization'], delta=0.006)
+            rate = float(re.match(r'[\d.]+', row['cells']['rate'].replace(',', ''))[0])
+            self.assertAlmostEqual(rate, loop['iterations_per_second'],
+                                   delta=0.06 if rate < 10 else 0.6)
+            return True
+
+        # The page looks every two seconds; a tick may lie between its look and ours.
+        for tries_left in range(3, -1, -1):
+            try:
+                all_equal()
+                break
+            except AssertionError:
+                if not tries_left:
+                    raise
+                self.show()
+
+    def test_are_sorted_by_p99(self):
+        programs = [self.start_asyncio(LOOPTAP_NAME=f'blocks {ms}') for ms in (100, 500, 0, 250)]
+        for program, seconds in zip(programs, ('0.1', '0.5', '0', '0.25')):
+            program.say(seconds)
+            wait_until(lambda: 'thawed' in program.out, 'it has blocked')
+        self.show()
+        rows = self.rows()
+        p99s = [seconds_of(row['cells']['p99']) for row in rows]
+        self.assertEqual(p99s, sorted(p99s, reverse=True))
+        self.assertEqual(rows[0]['name'], 'blocks 500')
+
+
+class Frozen(PageTest):
+
+    def test_frozen_loop_shows_as_frozen_and_the_other_does_not(self):
+        self.start_asyncio(LOOPTAP_NAME='free')
+        program = self.start_asyncio(LOOPTAP_NAME='stuck')
+        self.show()
+        self.assertTrue(self.browser.run('return document.getElementById("alarm").hidden'))
+        program.say('600')
+
+        def stuck():
+            rows = {row['name']: row for row in self.rows()}
+            return rows['stuck']['state'] == 'frozen' and rows
+        rows = wait_until(stuck, 'the page shows it as frozen')
+        self.assertRegex(rows['stuck']['cells']['state'], r'Frozen for \d')
+        self.assertEqual(rows['free']['state'], 'waiting')
+        self.assertEqual(self.rows()[0]['name'], 'stuck')
+        alarm = self.browser.run('return document.getElementById("alarm").innerText')
+        self.assertIn('stuck', alarm)
+        self.assertNotIn('free', alarm)
+
+    def test_is_not_frozen_any_more_once_it_goes_on(self):
+        program = self.start_asyncio()
+        self.show()
+        self.freeze(program, 8)
+        wait_until(lambda: self.rows()[0]['state'] == 'frozen', 'the page shows it as frozen')
+        wait_until(lambda: self.rows()[0]['state'] == 'waiting', 'the page shows that it goes on')
+        self.assertTrue(wait_until(
+            lambda: self.browser.run('return document.getElementById("alarm").hidden'),
+            'the alarm is gone'))
+
+
+class Looks(PageTest):
+
+    INKED = '''
+        return [...document.querySelectorAll("#detail canvas")].map((canvas) => {
+          const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let inked = 0;
+          for (let i = 3; i < data.length; i += 4) inked += data[i] > 0;
+          return inked;});'''
+
+    # The least contrast that WCAG asks of text: 4.5.
+    CONTRAST = '''
+        const channels = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
+          const c = value / 255;
+          return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;});
+        const light = (colour) => { const [r, g, b] = channels(colour); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const ground = (one) => {
+          for (; one; one = one.parentElement) {
+            const {backgroundColor} = getComputedStyle(one);
+            if (backgroundColor !== "rgba(0, 0, 0, 0)") return backgroundColor;
+          }
+          return "rgb(255, 255, 255)";};
+        return [...document.querySelectorAll("body *")]
+          .filter((one) => one.checkVisibility() && [...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+          .map((one) => {
+            const a = light(getComputedStyle(one).color), b = light(ground(one));
+            return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.tagName + " " + one.className + ": " + one.textContent];});'''
+
+    def setUp(self):
+        super().setUp()
+        self.free = self.start_asyncio(LOOPTAP_NAME='free')
+        self.stuck = self.start_asyncio(LOOPTAP_NAME='stuck')
+        self.stuck.say('600')
+        # A frozen loop and a column of the history, so that there is something to draw.
+        wait_until(lambda: any(loop['frozen'] for loop in self.api()['loops']), 'a loop is frozen')
+        ids = [loop['id'] for loop in self.api()['loops']]
+        wait_until(lambda: all(json.loads(self.metrics.request(f'/api/v1/loops/{i}/history').body)['time']
+                               for i in ids), 'there is a history')
+
+    def assert_renders(self, scheme, is_right_ground):
+        self.show(scheme=scheme)
+        ground = self.browser.corner()
+        self.assertTrue(is_right_ground(sum(ground) / 3), f'{scheme}: the ground is {ground}')
+        wait_until(lambda: len(inked := self.browser.run(self.INKED)) == 2 and min(inked) > 1000,
+                   'both charts are drawn')
+        low = [found for found in self.browser.run(self.CONTRAST) if found[0] < 4.5]
+        self.assertEqual(low, [], 'hard to read')
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_light(self):
+        self.assert_renders('light', lambda mean: mean > 220)
+
+    def test_dark(self):
+        self.assert_renders('dark', lambda mean: mean < 40)
+
+    def test_nothing_is_wider_than_a_phone(self):
+        self.start_asyncio(LOOPTAP_NAME='a-long-name-without-a-space-in-it-' * 4)
+        for width in 320, 390, 768:
+            self.show(width=width)
+            wait_until(lambda: len(self.rows()) == 3, 'all loops are shown')
+            wait_until(lambda: len(self.browser.run(self.INKED)) == 2, 'both charts are drawn')
+            self.assertEqual(self.browser.run(
+                'return [innerWidth, document.documentElement.scrollWidth]'), [width, width])
+            cut = self.browser.run('''
+                return [...document.querySelectorAll("#rows td, #alarm, h2, figure")]
+                  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML);''')
+            self.assertEqual(cut, [], f'cut off at {width} pixels')
+
+    def test_a_chosen_loop_stays_chosen(self):
+        self.show()
+        title = 'return document.getElementById("detail-title").textContent'
+        self.assertEqual(self.browser.run(title), 'stuck')
+        self.browser.run('document.querySelectorAll("#rows button").forEach('
+                         '(button) => button.textContent === "free" && button.click())')
+        wait_until(lambda: self.browser.run(title) == 'free', 'the other one is shown')
+
+
+class Many(PageTest):
+
+    def test_can_be_filtered(self):
+        program = self.start([PYTHON, PROGRAMS / 'many_loops.py', 14], [PROBE])
+        wait_until(lambda: 'ready' in program.out, f'{program} is ready')
+        self.show()
+        visible = '''return [...document.querySelectorAll("#rows tr")]
+            .filter((row) => row.checkVisibility()).map((row) => row.innerText);'''
+        self.assertEqual(len(self.browser.run(visible)), 14)
+        for wanted, count in ('Loop 13', 1), ('no such loop', 0), ('', 14):
+            self.browser.run('''const filter = document.getElementById("filter");
+                                filter.value = arguments[0];
+                                filter.dispatchEvent(new Event("input"));''', wanted)
+            self.assertEqual(len(self.browser.run(visible)), count, wanted)
+
+    def test_few_need_no_filter(self):
+        self.start_asyncio()
+        self.show()
+        self.assertFalse(self.browser.run('return document.getElementById("filter").checkVisibility()'))
+
+
+class Safety(PageTest):
+
+    def test_names_are_shown_as_text(self):
+        name = '<img src=x onerror="document.title=1">\n</script>\'"&amp;'
+        self.start_asyncio(LOOPTAP_NAME=name)
+        self.show()
+        shown = self.rows()[0]['name']
+        self.assertEqual(shown, self.api()['loops'][0]['process'])
+        self.assertTrue(shown.startswith('<img src=x'), shown)
+        self.assertEqual(self.browser.run('return document.images.length'), 0)
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_everything_comes_from_the_exporter(self):
+        self.start_asyncio()
+        self.show()
+        loaded = self.browser.run('return performance.getEntriesByType("resource").map((one) => one.name)')
+        self.assertGreater(len(loaded), 5)
+        for url in loaded:
+            self.assertTrue(url.startswith(f'http://127.0.0.1:{self.metrics.port}/'), url)
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_scripts_in_the_page_are_refused(self):
+        self.show()
+        self.browser.run('''const script = document.createElement("script");
+                            script.textContent = "document.title = 'ran'";
+                            document.body.append(script);''')
+        self.assertEqual(self.browser.run('return document.title'), 'looptap')
+
+    def test_says_that_the_exporter_does_not_answer(self):
+        self.start_asyncio(LOOPTAP_NAME='still shown')
+        self.show()
+        self.assertTrue(self.browser.run('return document.getElementById("connection").hidden'))
+        self.metrics.program.stop()
+        wait_until(lambda: 'does not answer' in self.browser.run(
+            'return document.getElementById("connection").innerText'), 'the page says so')
+        self.assertEqual(self.rows()[0]['name'], 'still shown')
+
+    def test_without_a_loop_says_what_to_do(self):
+        self.show()
+        self.assertIn('looptap run', self.browser.run('return document.getElementById("empty").innerText'))
+
+
+class Files(LooptapTest):
+    """What the browser asks for; without one."""
+
+    def setUp(self):
+        super().setUp()
+        self.metrics = self.serve()
+
+    def test_the_page_names_nothing_that_is_not_there(self):
+        page = self.metrics.request('/').body.decode()
+        self.assertNotIn('@', re.sub(r'@(?!\w+@)', '', page), 'something was not filled in')
+        names = re.findall(r'(?:src|href)="([^"]+)"', page)
+        self.assertGreater(len(names), 8)
+        for name in names:
+            self.assertNotRegex(name, r'^(\w+:|//)', 'not from here')
+            response = self.metrics.request('/' + name.lstrip('/'))
+            self.assertEqual(response.status, 200, name)
+            self.assertTrue(response.body, name)
+
+    def test_allows_only_its_own_scripts(self):
+        self.assertIn("script-src 'self';", self.metrics.request('/').body.decode())
+
+    def test_metrics_elsewhere_are_linked_to(self):
+        page = self.serve('--web.telemetry-path=/elsewhere').request('/').body.decode()
+        self.assertIn('href="/elsewhere"', page)
+        self.assertNotIn('href="/metrics"', page)
+
+    def test_loops_are_json(self):
+        response = self.metrics.request('/api/v1/loops')
+        self.assertEqual(response.headers['Content-Type'], 'application/json')
+        self.assertEqual(json.loads(response.body)['loops'], [])
+
+    def test_history_of_no_loop_is_not_found(self):
+        for name in '1', '0', '-1', '', 'x', '1x', '99999999999999999999999', '1/2', '../1':
+            self.assertEqual(self.metrics.request(f'/api/v1/loops/{name}/history').status, 404, name)
+        for path in '/api/v1/loops/', '/api/v1/loops/1', '/api/v1/loops/history', '/-/page/', '/-/page/x':
+            self.assertEqual(self.metrics.request(path).status, 404, path)
