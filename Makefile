@@ -257,12 +257,15 @@ $(BUILD)/tests/freestanding/%: tests/freestanding/%.c $(BUILD)/flags
 cross := $(BUILD)/aarch64
 emulated := $(BUILD)/qemu-aarch64
 # Tests that run nothing but what was built for aarch64 (and the exporter, which is the machine's own).
-aarch64_tests := unit e2e.test_elf_surface e2e.test_plain_c e2e.test_syscall_function e2e.test_raw_fallback
+aarch64_tests := unit $(addprefix e2e.test_,elf_surface plain_c syscall_function raw_fallback blocking_calls nested_loops \
+  shared_instances descriptor_numbers.ReusedNumber descriptor_numbers.ReusedNumberOnMusl descriptor_numbers.Duplicates \
+  descriptor_numbers.DuplicatesOnMusl interrupted_waits.JumpsOut interrupted_waits.JumpsOutOnMusl)
 
 # This Makefile once more. Headers of libraries are the machine's; of the libraries themselves only zlib is linked.
 cross_make = +$(Q)$(MAKE) --no-print-directory BUILD='$(cross)' \
   CC='aarch64-linux-gnu-gcc -idirafter /usr/include' CXX='aarch64-linux-gnu-g++ -idirafter /usr/include' \
-  MUSL_GCC='$(abspath $(cross))/debian/musl-gcc' LDFLAGS='-L$(cross)/debian/usr/lib/aarch64-linux-gnu' \
+  MUSL_GCC='$(abspath $(cross))/debian/musl-gcc' \
+  LDFLAGS='-L$(cross)/debian/usr/lib -L$(cross)/debian/usr/lib/aarch64-linux-gnu' \
   exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -pthread'
 
 test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, under qemu, what needs no more than that
@@ -271,7 +274,7 @@ test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, und
 	$(cross_make) '$(cross)/liblooptap.so' '$(cross)/exporter.a'
 	$(cross_make) test-programs
 	@tests/aarch64/make_launchers '$(cross)' '$(emulated)'
-	PATH="/usr/aarch64-linux-gnu/bin:$$PATH" BUILD='$(emulated)' tests/run $(aarch64_tests)
+	PATH="/usr/aarch64-linux-gnu/bin:$$PATH" BUILD='$(emulated)' FEW_MS=0.2 tests/run $(aarch64_tests)
 
 # Whatever of the exporter the unit tests use.
 $(BUILD)/exporter.a: $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(wildcard exporter/*.cc))) $(page_object)
@@ -309,7 +312,9 @@ fuzzers_if_possible: | deps build
 	+$(Q)if deploy/deps fuzz; then $(MAKE) --no-print-directory fuzzers; fi
 
 $(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread
-$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o $(fuzz_objects)
+# Beside what is compiled for fuzzing: the objects that hold nothing but files.
+$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o $(fuzz_objects) \
+    $(filter-out $(BUILD)/obj/exporter/%,$(exporter_objects))
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $(fuzz_link) $^ -o $@ $(exporter_libs)
 

@@ -151,22 +151,18 @@ struct Subject {
   }
 };
 
-/// The loops of one segment lie side by side.
-std::vector<Subject> subjects_of(const std::vector<LoopView>& loops, const CollectorSettings& settings,
-                                 uint32_t stall_bound) {
-  std::vector<Subject> subjects;
-  subjects.reserve(loops.size());
-  for (size_t i = 0; i < loops.size(); i++) {
-    const bool same_process = settings.aggregate_processes && i && loops[i].segment == loops[i - 1].segment;
-    Subject subject(loops[i], stall_bound);
-    if (same_process) {
-      subjects.back().add(subject);
-      continue;
-    }
-    if (settings.aggregate_processes) subject.become_process(loops[i]);
-    subjects.push_back(std::move(subject));
-  }
-  return subjects;
+/// What begins at loop `i`, which then moves behind it. The loops of one segment lie side by side. One at a time: a
+/// thousand subjects take 30 MB.
+Subject next_subject(const std::vector<LoopView>& loops, const CollectorSettings& settings,
+                     uint32_t stall_bound, size_t& i) {
+  const LoopView& first = loops[i];
+  Subject subject(first, stall_bound);
+  i++;
+  if (!settings.aggregate_processes) return subject;
+  for (; i < loops.size() && loops[i].segment == first.segment; i++)
+    subject.add(Subject(loops[i], stall_bound));
+  subject.become_process(first);
+  return subject;
 }
 
 void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
@@ -202,7 +198,8 @@ void collect_loops(const MonitorView& view, const CollectorSettings& settings, u
                          "Time that the loop's thread was ready to run and got no CPU, or no quota.",
                          MetricType::Counter);
 
-  for (const Subject& subject : subjects_of(view.loops, settings, stall_bound)) {
+  for (size_t i = 0; i < view.loops.size();) {
+    const Subject subject = next_subject(view.loops, settings, stall_bound, i);
     const Labels& labels = subject.labels;
     IntervalCounters counters{subject.lifetime.histogram(settings.latency_bounds_ns), subject.busy_ns,
                               subject.wait_ns, subject.stalls};

@@ -1,0 +1,91 @@
+// libFuzzer over what takes texts from strangers and users: the Accept headers, durations, the command line, and the
+// bytes that become labels. The first byte chooses.
+
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "exporter/command_line.h"
+#include "exporter/duration.h"
+#include "exporter/exposition.h"
+#include "exporter/gzip.h"
+#include "exporter/label_text.h"
+#include "exporter/log.h"
+#include "exporter/text_format.h"
+
+namespace {
+
+using namespace looptap;
+
+void demand(bool condition) {
+  if (!condition) abort();
+}
+
+void read_command_line(const std::string& text) {
+  std::vector<std::string> words = {"looptap"};
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  try {
+    parse_command_line(static_cast<int>(words.size()), pointers.data());
+  } catch (const std::invalid_argument&) {
+    // The only way in which it may fail.
+  }
+  set_log_level(LogLevel::kError);
+}
+
+void read_duration(const std::string& text) {
+  try {
+    demand(parse_duration(text) <= 9'000'000'000'000'000'000);
+  } catch (const std::invalid_argument&) {
+    // As above.
+  }
+}
+
+/// A label's value, whatever it was made of, is one line of text and stays what it is.
+void show_label(const std::string& bytes) {
+  const std::string text = label_text(bytes);
+  demand(label_text(text) == text);
+  prometheus::MetricFamily family;
+  family.name = "a";
+  family.help = text;
+  family.type = prometheus::MetricType::Gauge;
+  prometheus::ClientMetric metric;
+  metric.label = {{"b", text}};
+  family.metric.push_back(metric);
+  const std::string shown = to_text({family}, TextDialect::kPrometheus);
+  size_t lines = 0;
+  for (const char byte : shown) lines += byte == '\n';
+  demand(lines == 3);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
+  switch (data[0] % 5) {
+    case 0:
+      demand(content_type(choose_format(text)) != nullptr);
+      break;
+    case 1:
+      (void)accepts_gzip(text);
+      break;
+    case 2:
+      read_duration(text);
+      break;
+    case 3:
+      read_command_line(text);
+      break;
+    default:
+      show_label(text);
+  }
+  return 0;
+}
