@@ -17,7 +17,7 @@ MUSL_GCC ?= musl-gcc
 # Victims (tests/victims/*.c) that are also built against musl, and statically.
 MUSL_VICTIMS := plain_epoll blocking_calls nested_loops reused_number duplicates inherited many_instances \
   shared_instance handoff prefork vfork_child execs_itself daemon handler_waits jumps_out forks_in_handler \
-  many_threads idle_loop rests no_descriptors set_waits
+  many_threads idle_loop rests no_descriptors set_waits taken_keys
 STATIC_VICTIMS := plain_epoll
 
 export BUILD
@@ -244,10 +244,12 @@ endef
 
 # ---- Programs without libc, and aarch64: Debian's cross compiler, and qemu in the place of a machine ---------------
 
-.PHONY: test-aarch64
+.PHONY: test-aarch64 programs-to-emulate
 
-test-programs: $(BUILD)/tests/freestanding/no_libc
-test-programs: $(patsubst %,$(BUILD)/tests/musl/%,syscall_function wrapped_calls)
+more_programs := $(BUILD)/tests/freestanding/no_libc $(patsubst %,$(BUILD)/tests/musl/%,syscall_function wrapped_calls)
+test-programs: $(more_programs)
+programs-to-emulate: $(BUILD)/tests/unit $(victims) $(preloads) $(more_programs)
+programs-to-emulate: $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%)
 
 # A PIE that the loader starts and that no library is linked to. What it calls, whoever is preloaded must have.
 $(BUILD)/tests/freestanding/%: tests/freestanding/%.c $(BUILD)/flags
@@ -272,7 +274,7 @@ test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, und
 	@deploy/deps aarch64
 	@tests/aarch64/get_libraries '$(cross)/debian'
 	$(cross_make) '$(cross)/liblooptap.so' '$(cross)/exporter.a'
-	$(cross_make) test-programs
+	$(cross_make) programs-to-emulate
 	@tests/aarch64/make_launchers '$(cross)' '$(emulated)'
 	PATH="/usr/aarch64-linux-gnu/bin:$$PATH" BUILD='$(emulated)' FEW_MS=0.2 tests/run $(aarch64_tests)
 

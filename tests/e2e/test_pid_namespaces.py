@@ -1,0 +1,65 @@
+"""Two containers with one segment directory: the same pid, name, and loop in both."""
+
+import subprocess
+
+from e2e.harness import PROBE, find_program, require_root
+from e2e.own_records import VictimTest
+from e2e.segment import read_segments
+
+
+class PidNamespaces(VictimTest):
+
+    def setUp(self):
+        super().setUp()
+        require_root('makes PID namespaces')
+        self.unshare = find_program('unshare')
+        tried = subprocess.run([self.unshare, '--pid', '--fork', '--mount-proc', 'true'],
+                               stderr=subprocess.PIPE)
+        if tried.returncode:
+            self.skipTest(f'no PID namespaces here: {tried.stderr.decode().strip()}')
+
+    def start_contained(self, waits):
+        """A process that is number 1 of a namespace."""
+        program = self.start([self.unshare, '--pid', '--fork', '--kill-child', '--mount-proc',
+                              self.victim('rests'), waits], [PROBE], stdin=subprocess.PIPE)
+        self.wait_for(program, 'rests')
+        return program
+
+    def assert_labels(self, scrape):
+        """The elder of the two, which has waited 3 times, has the plain pid."""
+        elder, younger = read_segments(self.segments)
+        self.assertEqual((elder.pid, younger.pid), (1, 1))
+        self.assertEqual({labels['pid']: waits
+                          for labels, waits in scrape.find('eventloop_waits_total', process='rests')},
+                         {'1': 3, f'1@{younger.pid_namespace}': 5})
+        series = [(name, *sorted(labels.items())) for name, labels, _ in scrape.samples]
+        self.assertEqual(len(series), len(set(series)))
+
+    def test_single_one_has_its_plain_pid(self):
+        metrics = self.serve()
+        self.start_contained(3)
+        self.assertEqual(metrics.scrape().label_values('pid'), {'1'})
+
+    def test_two_are_told_apart(self):
+        metrics = self.serve()
+        self.start_contained(3)
+        metrics.scrape()
+        self.start_contained(5)
+        self.assert_labels(metrics.scrape())
+
+    def test_two_are_told_apart_in_the_same_way_by_an_exporter_that_comes_later(self):
+        self.start_contained(3)
+        self.start_contained(5)
+        self.assert_labels(self.serve().scrape())
+
+    def test_figures_of_one_stay_when_the_other_ends(self):
+        metrics = self.serve()
+        first, second = self.start_contained(3), self.start_contained(5)
+        self.assert_labels(metrics.scrape())
+        self.go_on(first)
+        self.assertEqual(metrics.scrape().value('looptap_segments', state='live'), 1)
+        self.go_on(second)
+        _, younger = read_segments(self.segments)
+        self.assertEqual({labels['pid']: waits
+                          for labels, waits in metrics.scrape().find('eventloop_waits_total')},
+                         {'1': 4, f'1@{younger.pid_namespace}': 6})
