@@ -2,6 +2,7 @@
 // between its waits (end). Says "gone", and what its destructors have done; goes on when it is told to:
 // another thread waits on the same instance. Prints the records.
 #include <pthread.h>
+#include <semaphore.h>
 
 #include <cstring>
 
@@ -12,6 +13,7 @@ namespace {
 own_loop loop = {"main", 0, 0, 0, 0, 0, 0, 0, 0};
 int epoll;
 bool cancel;
+sem_t rested;  // the thread has done its four waits
 
 struct Guard {
   ~Guard() { own_say("destroyed"); }
@@ -20,6 +22,7 @@ struct Guard {
 void* run(void*) {
   const Guard guard;
   for (int i = 0; i < 4; i++) own_wait(&loop, epoll, 2);
+  sem_post(&rested);
   if (cancel) own_wait(&loop, epoll, -1);
   return nullptr;
 }
@@ -30,9 +33,11 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   cancel = !std::strcmp(argv[1], "wait");
   epoll = own_create();
+  sem_init(&rested, 0, 0);
   pthread_t thread;
   pthread_create(&thread, nullptr, run, nullptr);
   int64_t before_ns = 0;
+  sem_wait(&rested);
   if (cancel) {
     own_hold("waits");
     before_ns = loop.left_ns;
