@@ -114,7 +114,10 @@ constexpr long kSignalSetSize = 8;
 __attribute__((constructor)) void loaded(int, char**, char** environment_of_loader) {
   if (!&environ || !environ) g_loader_environment = environment_of_loader;
   const Settings* asked = settings();
-  if (asked && !asked->disabled) find_early_functions();
+  if (asked && !asked->disabled) {
+    find_early_functions();
+    make_key();
+  }
 }
 
 __attribute__((destructor)) void unloaded() { note_exit(); }

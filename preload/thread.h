@@ -55,8 +55,9 @@ inline void thread_ended(void*) {
  * probe must not cause. */
 constexpr unsigned kKeysWithoutAllocation = 32;
 
-inline void watch_thread_end() {
-  if (!pthread_key_create || !pthread_setspecific || !pthread_key_delete) return;
+/* Makes the key, unless it is there. Called before main(), where few keys are taken yet. */
+inline uint32_t make_key() {
+  if (!pthread_key_create || !pthread_setspecific || !pthread_key_delete) return kNoKeyToBeHad;
   uint32_t status = kNoKey;
   if (__atomic_compare_exchange_n(&g_key_status, &status, kMakingKey, false, __ATOMIC_ACQ_REL,
                                   __ATOMIC_ACQUIRE)) {
@@ -69,7 +70,15 @@ inline void watch_thread_end() {
     }
     __atomic_store_n(&g_key_status, status, __ATOMIC_RELEASE);
   }
-  if (status == kHaveKey) pthread_setspecific(g_key, &t_thread);
+  for (int turn = 0; turn < sys::kMostTurns && status == kMakingKey; turn++) {
+    sys::let_others_go_on(turn);
+    status = __atomic_load_n(&g_key_status, __ATOMIC_ACQUIRE);
+  }
+  return status;
+}
+
+inline void watch_thread_end() {
+  if (make_key() == kHaveKey) pthread_setspecific(g_key, &t_thread);
 }
 
 /* The calling thread, known to the process. */
