@@ -27,7 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 
-.PHONY: help build test demo install format check-format clean deps check-shared-headers test-programs FORCE
+.PHONY: help build test test-sanitizers demo install format check-format clean deps check-shared-headers test-programs FORCE
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,12 @@ build: $(BUILD)/looptap $(BUILD)/liblooptap.so ## compile the exporter and the p
 
 test: build check-shared-headers test-programs ## run every test
 	tests/run
+
+test-sanitizers: ## the unit tests under ThreadSanitizer, and under AddressSanitizer and UBSan
+	+$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/unit
+	build/thread/tests/unit
+	+$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build/address-undefined/tests/unit
+	build/address-undefined/tests/unit
 
 demo: build ## watch a program block its event loop
 	deploy/examples/demo
