@@ -86,10 +86,10 @@ __attribute__((noinline)) inline uint64_t take_anchor(Clock& clock, Anchor& anch
     __atomic_store_n(&clock.ns_per_tick, ns_per_tick, __ATOMIC_RELEASE);
   }
 
-  // The anchor stays where it is until it is old enough to measure a rate by, or nothing could be measured
-  // in a loop whose intervals are all short.
+  // Before there is a rate, a precise anchor stays where it is as long as it may serve to measure one: the
+  // slower the vDSO's clock, the longer that takes.
   uint64_t rate = __atomic_load_n(&clock.ns_per_tick, __ATOMIC_RELAXED);
-  if (rate || !anchor.ns || !anchor.precise || elapsed_ns >= 10000000) {
+  if (rate || !anchor.ns || !anchor.precise || elapsed_ns > 2000000000) {
     anchor.ticks = ticks;
     anchor.ns = ns;
     anchor.precise = precise;

@@ -100,14 +100,18 @@ LOOPTAP_INLINE int looptap_climb(const struct looptap_loops* loops, struct loopt
   if (depth == 1 && thread->loops[0] == ordinal) return 0;
 
   if (depth > LOOPTAP_DEPTH) depth = LOOPTAP_DEPTH;
-  for (place = 0; place < LOOPTAP_DEPTH; place++)
-    if (place >= depth || thread->loops[place] == ordinal) break;
-  if (place == LOOPTAP_DEPTH) place = LOOPTAP_DEPTH - 1; /* too deep: takes the innermost one's place */
-  for (i = 0; i < LOOPTAP_DEPTH; i++)
-    if (i >= place && i < depth && thread->loops[i] != ordinal)
-      looptap_suspend(loops, thread, thread->loops[i], now_ns);
-  thread->loops[place & (LOOPTAP_DEPTH - 1)] = (uint16_t)ordinal;
-  thread->depth = place + 1;
+  if (depth && thread->loops[(depth - 1) & (LOOPTAP_DEPTH - 1)] == ordinal) {
+    place = depth - 1; /* on top already */
+  } else {
+    for (place = 0; place < LOOPTAP_DEPTH; place++)
+      if (place >= depth || thread->loops[place] == ordinal) break;
+    if (place == LOOPTAP_DEPTH) place = LOOPTAP_DEPTH - 1; /* too deep: takes the innermost one's place */
+    for (i = 0; i < LOOPTAP_DEPTH; i++)
+      if (i >= place && i < depth && thread->loops[i] != ordinal)
+        looptap_suspend(loops, thread, thread->loops[i], now_ns);
+    thread->loops[place & (LOOPTAP_DEPTH - 1)] = (uint16_t)ordinal;
+    thread->depth = place + 1;
+  }
 
   for (i = 0; i < LOOPTAP_DEPTH; i++) {
     struct looptap_loop* outer;

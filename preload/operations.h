@@ -8,8 +8,9 @@
 
 #include "preload/segment_layout.h"
 
-/* BPF wants everything in one function; here the compiler decides. */
-#define LOOPTAP_INLINE static inline
+/* BPF wants everything in one function, and a wait is short of calls and returns, too: just after the kernel
+ * they cost the most. */
+#define LOOPTAP_INLINE static inline __attribute__((always_inline))
 
 /* The loops of one process. */
 struct looptap_loops {

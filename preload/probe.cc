@@ -52,7 +52,7 @@ struct Wait {
   uint32_t number;
 };
 
-inline void begin_wait(Wait& wait, int fd, int64_t timeout_ns) {
+__attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_t timeout_ns) {
   wait.process = nullptr;
   Process* process = ready_process();
   if (__builtin_expect(!process, 0) && !(process = start_process())) return;
@@ -88,7 +88,7 @@ inline void begin_set_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t ti
   wait.nonce = process->nonce;
 }
 
-inline void end_wait(const Wait& wait, int64_t result) {
+__attribute__((always_inline)) inline void end_wait(const Wait& wait, int64_t result) {
   if (!wait.process) return;
   Thread& thread = t_thread;
   // A signal handler may have forked inside the wait: this is then the child, and its page is empty, or, if
@@ -97,6 +97,9 @@ inline void end_wait(const Wait& wait, int64_t result) {
   looptap_leave(&wait.process->segment.loops, &thread.state, wait.ordinal, wait.number,
                 thread_now_ns(wait.process, thread), result);
 }
+
+/* The same for the calls that are seldom measured: one copy of it is enough. */
+__attribute__((noinline)) void end_set_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
 
 inline int64_t milliseconds_to_ns(int timeout_ms) {
   return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : int64_t{timeout_ms} * 1000000;
@@ -199,7 +202,7 @@ LOOPTAP_EXPORT int poll(pollfd* set, unsigned long count, int timeout_ms) {
   const timespec64 timeout{timeout_ms / 1000, timeout_ms % 1000 * 1000000};
   int result = function ? function(set, count, timeout_ms)
                         : poll_without_libc(set, count, timeout_ms < 0 ? nullptr : &timeout, nullptr);
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
@@ -208,7 +211,7 @@ LOOPTAP_EXPORT int ppoll(pollfd* set, unsigned long count, const timespec64* tim
   Wait wait;
   begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
   int result = function ? function(set, count, timeout, mask) : poll_without_libc(set, count, timeout, mask);
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
@@ -219,7 +222,7 @@ LOOPTAP_EXPORT int __poll_chk(pollfd* set, unsigned long count, int timeout_ms, 
   Wait wait;
   begin_set_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
   int result = function(set, count, timeout_ms, size);
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
@@ -230,7 +233,7 @@ LOOPTAP_EXPORT int __ppoll_chk(pollfd* set, unsigned long count, const timespec6
   Wait wait;
   begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
   int result = function(set, count, timeout, mask, size);
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
@@ -248,7 +251,7 @@ LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except
     result = select_without_libc(count, read, write, except, timeout ? &left : nullptr, nullptr);
     if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux says what is left
   }
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
@@ -261,7 +264,7 @@ LOOPTAP_EXPORT int pselect(int count, fd_set* read, fd_set* write, fd_set* excep
   if (timeout) copy = *timeout;
   int result = function ? function(count, read, write, except, timeout, mask)
                         : select_without_libc(count, read, write, except, timeout ? &copy : nullptr, mask);
-  end_wait(wait, result);
+  end_set_wait(wait, result);
   return result;
 }
 
