@@ -2,7 +2,7 @@
  * threads that wait at the same time on two CPUs. Nothing is behind the wrappers (the stub), so that no
  * contention of the kernel's is measured.
  *
- * Prints a line for each batch: NAME SETTING CPU NANOSECONDS_PER_CALL, where the name is
+ * Prints a line for each batch: NAME SETTING CPU ROUND NANOSECONDS_PER_CALL, where the name is
  *   empty   a wrapper that does nothing: what the machine itself adds
  *   own     looptap, each thread with a loop of its own
  *   shared  looptap, both threads on one loop: the contention that there is then must show
@@ -58,7 +58,7 @@ static double run_batch_beside(const struct Subject* subject, int thread, int ot
   }
 }
 
-static void measure(const struct Subject* subject, int thread, int both) {
+static void measure(const struct Subject* subject, int thread, int both, int round) {
   double ns[BATCHES];
   for (int i = 0; i < BATCHES; i++) ns[i] = run_batch_beside(subject, thread, both);
   __atomic_fetch_sub(&unfinished, 1, __ATOMIC_RELAXED);
@@ -66,16 +66,16 @@ static void measure(const struct Subject* subject, int thread, int both) {
   while (__atomic_load_n(&unfinished, __ATOMIC_RELAXED) > 0) run_batch(subject, thread);
   flockfile(stdout);
   for (int i = 0; i < BATCHES; i++)
-    printf("%s %s %d %.3f\n", subject->name, both ? "both" : "alone", cpus[thread], ns[i]);
+    printf("%s %s %d %d %.3f\n", subject->name, both ? "both" : "alone", cpus[thread], round, ns[i]);
   funlockfile(stdout);
 }
 
 /* Both threads get here; those in the set measure, and the others sleep until the next phase. */
-static void run_phase(const struct Subject* subject, int thread, unsigned threads) {
+static void run_phase(const struct Subject* subject, int thread, unsigned threads, int round) {
   if (pthread_barrier_wait(&phase) == PTHREAD_BARRIER_SERIAL_THREAD)
     __atomic_store_n(&unfinished, __builtin_popcount(threads), __ATOMIC_RELAXED);
   pthread_barrier_wait(&phase);
-  if (threads & (1u << thread)) measure(subject, thread, threads == 3);
+  if (threads & (1u << thread)) measure(subject, thread, threads == 3, round);
 }
 
 static void* run_thread(void* number) {
@@ -86,9 +86,9 @@ static void* run_thread(void* number) {
       run_batch(&subjects[i], thread);
   for (int round = 0; round < rounds; round++)
     for (int i = 0; i < 3; i++) {
-      run_phase(&subjects[i], thread, 1);
-      run_phase(&subjects[i], thread, 2);
-      run_phase(&subjects[i], thread, 3);
+      run_phase(&subjects[i], thread, 1, round);
+      run_phase(&subjects[i], thread, 2, round);
+      run_phase(&subjects[i], thread, 3, round);
     }
   return NULL;
 }

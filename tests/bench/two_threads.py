@@ -5,6 +5,8 @@ import statistics
 import subprocess
 import tempfile
 
+from bench.quartiles import Quartiles
+
 NAMES = {
     'empty': 'an empty wrapper: the machine itself',
     'own': 'looptap, a loop for each thread',
@@ -13,21 +15,25 @@ NAMES = {
 
 
 class TwoThreads:
-    """batches: {(name, 'alone' or 'both', cpu): [ns per call]}."""
+    """batches: {(name, 'alone' or 'both', cpu): {round: [ns per call]}}."""
 
     def __init__(self, batches):
-        self._batches = batches
+        self._rounds = {key: {number: statistics.median(values) for number, values in rounds.items()}
+                        for key, rounds in batches.items()}
         self.cpus = sorted({cpu for _, _, cpu in batches})
 
     def typical(self, name, setting, cpu):
-        """The median of the quieter half of the batches, in ns."""
-        values = sorted(self._batches[name, setting, cpu])
-        return statistics.median(values[:(len(values) + 1) // 2])
+        """The median of the rounds, in ns."""
+        return statistics.median(self._rounds[name, setting, cpu].values())
 
     def ratio(self, name):
-        """Cost of a wait beside another thread that waits, to its cost alone; the worse CPU's."""
-        return max(self.typical(name, 'both', cpu) / self.typical(name, 'alone', cpu)
-                   for cpu in self.cpus)
+        """Cost of a wait beside another thread that waits, to its cost alone in the same round, since
+        a CPU can be slow for some milliseconds on its own account; the median, of the worse CPU."""
+        return max((self._ratios(name, cpu) for cpu in self.cpus), key=lambda ratios: ratios.median)
+
+    def _ratios(self, name, cpu):
+        both, alone = (self._rounds[name, setting, cpu] for setting in ('both', 'alone'))
+        return Quartiles(both[number] / alone[number] for number in alone)
 
 
 def measure(build, cpus, rounds):
@@ -35,10 +41,10 @@ def measure(build, cpus, rounds):
         output = subprocess.run(
             [build / 'bench/two_threads', segments, *map(str, cpus[:2]), str(rounds),
              build / 'liblooptap.so'], check=True, stdout=subprocess.PIPE, text=True).stdout
-    batches = collections.defaultdict(list)
+    batches = collections.defaultdict(lambda: collections.defaultdict(list))
     for line in output.splitlines():
-        name, setting, cpu, ns = line.split()
-        batches[name, setting, int(cpu)].append(float(ns))
+        name, setting, cpu, number, ns = line.split()
+        batches[name, setting, int(cpu)][number].append(float(ns))
     return TwoThreads(batches)
 
 
@@ -48,13 +54,13 @@ def table(threads):
         alone, both = (
             ' / '.join(f'{threads.typical(name, setting, cpu):.1f}' for cpu in threads.cpus)
             for setting in ('alone', 'both'))
-        lines.append(f'| {what} | {alone} | {both} | {threads.ratio(name):.2f} |')
+        lines.append(f'| {what} | {alone} | {both} | {threads.ratio(name).format("{:.2f}")} |')
     return '\n'.join(lines)
 
 
 def as_json(threads):
     return {name: {
-        'ratio': threads.ratio(name),
+        'ratio': threads.ratio(name).as_json(),
         'ns': {setting: {str(cpu): threads.typical(name, setting, cpu) for cpu in threads.cpus}
                for setting in ('alone', 'both')},
     } for name in NAMES}

@@ -1,8 +1,8 @@
 """Throughput of unmodified servers with the probe and without it.
 
 A round starts two servers, one with the probe and one without, drives both to warm them up, and then in
-turns: with, without, without, with. So a machine that gets slower or faster meanwhile treats them
-alike, and each round yields one ratio.
+turns: with, without, without, with, twice. So a machine that gets slower or faster meanwhile treats
+them alike, and each four yield one ratio.
 """
 
 import contextlib
@@ -13,11 +13,13 @@ import pathlib
 import re
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
 
 from bench.quartiles import Quartiles
 from e2e.harness import PROGRAMS, find_program, free_port, wait_until
+from e2e.segment import read_segments
 
 SECONDS = 1
 CONNECTIONS = 16
@@ -102,11 +104,17 @@ class Server:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {self.cpus[-1]})).stdout
 
+    def waits(self):
+        """The waits that the probe has counted so far; none without it."""
+        segments = read_segments(self.folder / 'segments') if self.probe else []
+        return sum(loop.waits for segment in segments for loop in segment.loops)
+
     def measure(self):
-        """Requests per second, and the server's CPU time per request in us."""
-        before_ns = cpu_ns(self.process.pid)
+        """Requests per second, the server's CPU time per request in us, and its waits per request."""
+        before_ns, waits_before = cpu_ns(self.process.pid), self.waits()
         rate, requests = self.drive()
-        return rate, (cpu_ns(self.process.pid) - before_ns) / requests / 1000
+        return (rate, (cpu_ns(self.process.pid) - before_ns) / requests / 1000,
+                (self.waits() - waits_before) / requests)
 
 
 class WebServer(Server):
@@ -178,19 +186,30 @@ PROGRAMS_MEASURED = (Redis, Nginx, Node)
 
 
 class Comparison:
-    """pairs: for each round, ((rate, CPU us) with the probe, the same without). The faster half of
-    the rounds counts: other programs of the machine have disturbed them least."""
+    """rounds: [[((rate, CPU us, waits per request) with the probe, the same without)]]. wait_ns: what
+    the probe adds to one wait."""
 
-    def __init__(self, name, pairs):
+    def __init__(self, name, rounds, wait_ns):
+        pairs = [pair for pairs in rounds for pair in pairs]
         self.name = name
-        pairs = sorted(pairs, key=lambda pair: pair[0][0] + pair[1][0])[len(pairs) // 2:]
         self.rate = Quartiles(without[0] for _, without in pairs)
         self.loss = Quartiles(1 - probed[0] / without[0] for probed, without in pairs)
         self.cpu_us = Quartiles(without[1] for _, without in pairs)
         self.cpu_added = Quartiles(probed[1] / without[1] - 1 for probed, without in pairs)
+        # The probe's own share, without noise: it has nothing to do between the waits but to see
+        # descriptors close.
+        self.waits = Quartiles(probed[2] for probed, _ in pairs)
+        self.waits_cpu = self.waits.median * wait_ns / 1000 / self.cpu_us.median
+        # What is left to chance in the loss: twice the standard error of the rounds' means. Servers
+        # differ from start to start, so the pairs of one round are not independent.
+        means = [statistics.fmean(1 - probed[0] / without[0] for probed, without in pairs)
+                 for pairs in rounds]
+        self.margin = (2 * statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1
+                       else math.inf)
 
 
 def run_round(kind, probe, cpus):
+    """Two pairs, of servers of their own."""
     with contextlib.ExitStack() as stack:
         folders = [stack.enter_context(tempfile.TemporaryDirectory(prefix='looptap-bench-'))
                    for _ in range(2)]
@@ -198,28 +217,40 @@ def run_round(kind, probe, cpus):
             os.chmod(folder, 0o755)
         probed = stack.enter_context(kind(folders[0], cpus, probe))
         plain = stack.enter_context(kind(folders[1], cpus, None))
-        results = {probed: [], plain: []}
-        for server in (probed, plain, plain, probed):
-            results[server].append(server.measure())
-        return tuple(tuple(sum(figures) / 2 for figures in zip(*results[server]))
-                     for server in (probed, plain))
+        return [_one_pair(probed, plain) for _ in range(2)]
 
 
-def compare(kind, probe, cpus, rounds):
-    return Comparison(kind.name, [run_round(kind, probe, cpus) for _ in range(rounds)])
+def _one_pair(probed, plain):
+    results = {probed: [], plain: []}
+    for server in (probed, plain, plain, probed):
+        results[server].append(server.measure())
+    return tuple(tuple(sum(figures) / 2 for figures in zip(*results[server]))
+                 for server in (probed, plain))
+
+
+def compare(kind, probe, cpus, rounds, wait_ns):
+    return Comparison(kind.name, [run_round(kind, probe, cpus) for _ in range(rounds)], wait_ns)
 
 
 def table(comparisons):
-    lines = ['| program, client | requests/s without | throughput lost with looptap | '
-             'its CPU per request | added |', '|---|---|---|---|---|']
+    lines = ['| program, client | requests/s without | throughput lost with looptap | uncertain by | '
+             'CPU per request | added | waits per request | so looptap takes |',
+             '|---|---|---|---|---|---|---|---|']
     for each in comparisons:
+        margin = f'{each.margin:.1%}' if math.isfinite(each.margin) else 'unknown'
         lines.append(f'| {each.name} | {each.rate.median:,.0f} | {each.loss.format("{:+.1%}")} | '
-                     f'{each.cpu_us.median:.1f} us | {each.cpu_added.format("{:+.1%}")} |')
+                     f'{margin} | {each.cpu_us.median:.1f} us | {each.cpu_added.format("{:+.1%}")} | '
+                     f'{each.waits.median:.2f} | {each.waits_cpu:.2%} of the CPU |')
     return '\n'.join(lines)
 
 
 def as_json(comparisons):
     return {each.name: {
-        'requests_per_second': each.rate.as_json(), 'throughput_lost': each.loss.as_json(),
-        'cpu_us_per_request': each.cpu_us.as_json(), 'cpu_added': each.cpu_added.as_json(),
+        'requests_per_second': each.rate.as_json(),
+        'throughput_lost': each.loss.as_json(),
+        'uncertain_by': each.margin if math.isfinite(each.margin) else None,
+        'cpu_us_per_request': each.cpu_us.as_json(),
+        'cpu_added': each.cpu_added.as_json(),
+        'waits_per_request': each.waits.median,
+        'cpu_of_the_waits': each.waits_cpu,
     } for each in comparisons}
