@@ -314,25 +314,33 @@ LOOPTAP_EXPORT void closefrom(int first) {
     sys::call(kCloseRangeNumber, from, ~0u, 0);
 }
 
+/* After, not before: a dup2 that fails closes nothing, and one that succeeds leaves the number to no other thread. */
 LOOPTAP_EXPORT int dup2(int from, int to) {
   auto function = next<int (*)(int, int)>(kDup2);
-  if (from != to) descriptor_closing(to);
+  int result;
 #if defined(__x86_64__)
-  return function ? function(from, to) : static_cast<int>(libc_result(sys::call(SYS_dup2, from, to)));
+  result = function ? function(from, to) : static_cast<int>(libc_result(sys::call(SYS_dup2, from, to)));
 #else
   constexpr int kGetFlags = 1;  // F_GETFD: dup2 of a number onto itself only looks whether it is open
-  if (function) return function(from, to);
-  if (from != to) return static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, 0)));
-  long open = sys::call(SYS_fcntl, from, kGetFlags);
-  return sys::failed(open) ? static_cast<int>(libc_result(open)) : to;
+  if (function)
+    result = function(from, to);
+  else if (from != to)
+    result = static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, 0)));
+  else if (const long open = sys::call(SYS_fcntl, from, kGetFlags); sys::failed(open))
+    result = static_cast<int>(libc_result(open));
+  else
+    result = to;
 #endif
+  if (result >= 0 && from != to) descriptor_closing(to);
+  return result;
 }
 
 LOOPTAP_EXPORT int dup3(int from, int to, int flags) {
   auto function = next<int (*)(int, int, int)>(kDup3);
-  if (from != to) descriptor_closing(to);
-  return function ? function(from, to, flags)
-                  : static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, flags)));
+  const int result = function ? function(from, to, flags)
+                              : static_cast<int>(libc_result(sys::call(SYS_dup3, from, to, flags)));
+  if (result >= 0) descriptor_closing(to);
+  return result;
 }
 
 /* Called by syscall() (preload/syscall_*.S) for SYS_close, which libuv uses. */

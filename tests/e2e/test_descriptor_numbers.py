@@ -32,9 +32,9 @@ class Replacing(VictimTest):
 
 class ReusedNumber(Replacing):
 
-    def test_number_that_still_stands_for_it_is_blocked(self):
+    def keep(self, how):
         metrics = self.serve()
-        program = self.start_victim('reused_number', 'keep', 'epoll')
+        program = self.start_victim('reused_number', how, 'epoll')
         self.wait_for(program, 'replaced')
         start = time.monotonic()
         while time.monotonic() < start + 0.15:
@@ -44,6 +44,15 @@ class ReusedNumber(Replacing):
         scrape = metrics.scrape()
         self.assert_figures(scrape, own_records(program)['main'])
         self.assertEqual(scrape.value('eventloop_stalls_total'), 1)
+
+    def test_number_that_still_stands_for_it_is_blocked(self):
+        self.keep('keep')
+
+    def test_number_that_a_failing_dup2_left_alone_is_blocked(self):
+        self.keep('failing_dup2')
+
+    def test_number_that_a_failing_dup3_left_alone_is_blocked(self):
+        self.keep('failing_dup3')
 
     def test_close_and_a_socket(self):
         self.replace('close', 'socket')

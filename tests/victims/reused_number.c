@@ -1,5 +1,5 @@
 /* reused_number HOW WHAT: waits 4 times on an epoll instance, ends it HOW (close, close_range, closefrom,
- * dup2, dup3, or syscall as libuv does; keep: not at all), and goes on when it is told to. Meanwhile its
+ * dup2, dup3, or syscall as libuv does; keep: not at all; failing_dup2, failing_dup3: in vain), and goes on when it is told to. Meanwhile its
  * number stands for WHAT: a socket, on which it waits in vain, or another epoll instance, on which it waits 4
  * times more and which it closes. Prints its own record. */
 #define _GNU_SOURCE
@@ -46,11 +46,18 @@ static int replace(const char* how, int number, const char* what) {
   return make(what);
 }
 
+/* Whether `how` leaves the number as it is; a call that should fail has then failed. */
+static int keeps(const char* how, int number) {
+  if (!strcmp(how, "failing_dup2")) return dup2(-1, number) == -1 && errno == EBADF;
+  if (!strcmp(how, "failing_dup3")) return dup3(-1, number, O_CLOEXEC) == -1 && errno == EBADF;
+  return !strcmp(how, "keep");
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const int number = own_create();
   wait_four_times(number);
-  if (strcmp(argv[1], "keep") && replace(argv[1], number, argv[2]) != number) return 3;
+  if (!keeps(argv[1], number) && replace(argv[1], number, argv[2]) != number) return 3;
   own_hold("replaced");
   if (!strcmp(argv[2], "socket")) {
     struct epoll_event event;
