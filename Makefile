@@ -266,8 +266,7 @@ cross := $(BUILD)/aarch64
 emulated := $(BUILD)/qemu-aarch64
 # Tests that run nothing but what was built for aarch64 (and the exporter, which is the machine's own).
 aarch64_tests := unit $(addprefix e2e.test_,elf_surface plain_c syscall_function raw_fallback blocking_calls nested_loops \
-  shared_instances descriptor_numbers.ReusedNumber descriptor_numbers.ReusedNumberOnMusl descriptor_numbers.Duplicates \
-  descriptor_numbers.DuplicatesOnMusl interrupted_waits.JumpsOut interrupted_waits.JumpsOutOnMusl)
+  shared_instances descriptor_numbers interrupted_waits children.Children children.ChildrenOnMusl)
 
 # This Makefile once more. Headers of libraries are the machine's; of the libraries themselves only zlib is linked.
 cross_make = +$(Q)$(MAKE) --no-print-directory BUILD='$(cross)' \

@@ -17,7 +17,8 @@ enum Status : uint32_t {
   kUnknown,   // nothing has been tried
   kBuilding,  // a thread makes the segment; the others wait for it, but not for ever
   kReady,
-  kOff  // switched off, or no segment could be made
+  kReadyByPid,  // as kReady, but a forked child finds the pages as they were and has to look at its pid
+  kOff          // switched off, or no segment could be made
 };
 
 constexpr uint32_t kDescriptors = 1u << 16;  // epoll descriptors from here on are not measured
@@ -47,15 +48,17 @@ struct Process {
 inline Process* g_process;
 inline uint32_t g_switched_off;  // LOOPTAP_DISABLE=1, or no page that forked children find zeroed
 
+/* False in a vfork child, which runs in its parent's memory. */
+inline bool is_own(const Process* process) { return static_cast<uint32_t>(sys::getpid()) == process->pid; }
+
 /* The process when it is measured; nullptr when it is not, or not yet. */
 inline Process* ready_process() {
   Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);
-  if (!process || __atomic_load_n(&process->status, __ATOMIC_ACQUIRE) != kReady) return nullptr;
-  return process;
+  if (__builtin_expect(!process, 0)) return nullptr;
+  const uint32_t status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
+  if (__builtin_expect(status == kReady, 1)) return process;
+  return status == kReadyByPid && is_own(process) ? process : nullptr;
 }
-
-/* False in a vfork child, which runs in its parent's memory. */
-inline bool is_own(const Process* process) { return static_cast<uint32_t>(sys::getpid()) == process->pid; }
 
 inline void tell(const char* what, long error) {
   Text<160> line;
@@ -91,7 +94,15 @@ inline Status build_process(Process* process, const Settings& settings) {
   process->pid = static_cast<uint32_t>(sys::getpid());
   process->nonce = now ^ (static_cast<uint64_t>(process->pid) << 40) ^ 1;
   if (settings.verbose) tell("measuring", 0);
-  return kReady;
+  return sys::advice_is_heeded(process, LOOPTAP_PAGE) ? kReady : kReadyByPid;
+}
+
+/* What a forked child has to do itself where the kernel does not: forget its parent. */
+inline void forget_parent(Process* process) {
+  sys::unmap(process->segment.header, process->segment.size);  // with it goes the lock
+  for (uint64_t* word = reinterpret_cast<uint64_t*>(process);
+       word < reinterpret_cast<uint64_t*>(process + 1);)
+    *word++ = 0;
 }
 
 /* The process, started if it can be. The kill switch comes before anything else. */
@@ -112,6 +123,9 @@ __attribute__((noinline)) inline Process* start_process() {
       process = expected;
     }
   }
+  // Emulators make a fork of a vfork, too: this is not the parent's memory.
+  if (__atomic_load_n(&process->status, __ATOMIC_ACQUIRE) == kReadyByPid && !is_own(process))
+    forget_parent(process);
   uint32_t status = kUnknown;
   if (__atomic_compare_exchange_n(&process->status, &status, kBuilding, false, __ATOMIC_ACQ_REL,
                                   __ATOMIC_ACQUIRE)) {
@@ -125,7 +139,7 @@ __attribute__((noinline)) inline Process* start_process() {
     sys::let_others_go_on(turn);
     status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
   }
-  return status == kReady ? process : nullptr;
+  return status == kReady || status == kReadyByPid ? process : nullptr;
 }
 
 /* The process ends in good order. */

@@ -105,6 +105,13 @@ inline void let_others_go_on(int turn) {
     call(SYS_nanosleep, address(time), 0);
 }
 
+/* Whether madvise() does what it says it does. qemu-user before 8.0 says yes to every advice, also to one that
+ * does not exist, and does nothing. */
+inline bool advice_is_heeded(void* at, size_t size) {
+  constexpr int kNoSuchAdvice = -1;
+  return advise(at, size, kNoSuchAdvice) != 0;
+}
+
 /* Reads a whole small file; returns the bytes read, which a NUL follows, or -errno. */
 inline long read_file(const char* path, char* buffer, size_t size) {
   long fd = open_at(kCwd, path, kReadOnly | kCloseOnExec);
