@@ -1,0 +1,18 @@
+// Which process a feed of loops belongs to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace looptap {
+
+/// Texts are valid UTF-8.
+struct ProcessIdentity {
+  std::string name;  ///< LOOPTAP_NAME, or the comm
+  uint32_t pid = 0;  ///< in its own PID namespace
+  uint64_t pid_namespace = 0;
+  uint64_t start_ticks = 0;
+  uint64_t created_ns = 0;  ///< when its first loop was seen, CLOCK_MONOTONIC
+};
+
+}  // namespace looptap

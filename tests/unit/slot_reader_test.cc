@@ -1,0 +1,85 @@
+// The reader of slots on a memory that is no file, with slots in any order.
+#include "exporter/slot_reader.h"
+
+#include <cstring>
+
+#include "tests/unit/catch.h"
+#include "tests/unit/test_loops.h"
+
+using namespace looptap;
+
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kStride = sizeof(looptap_loop);
+
+struct PlainMemory : SlotMemory {
+  explicit PlainMemory(const TestLoops& from) : loops(from) {}
+  bool read(uint64_t offset, void* to, size_t size) const override {
+    reads++;
+    bytes += size;
+    if (offset + size > loops.slots.size() * kStride) return false;
+    std::memcpy(to, reinterpret_cast<const char*>(loops.slots.data()) + offset, size);
+    return true;
+  }
+  const TestLoops& loops;
+  mutable unsigned reads = 0;
+  mutable uint64_t bytes = 0;
+};
+
+}  // namespace
+
+TEST_CASE("slots of one process may lie anywhere, and their ordinals come in any order") {
+  TestLoops loops(8);
+  auto thread = TestLoops::thread(1);
+  for (const uint32_t slot : {6u, 1u}) {
+    loops.begin(slot, thread);
+    loops.wait(thread, slot, kMs, (2 + slot) * kMs);
+  }
+  const PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(1, 6 * kStride, 100 * kMs, false));
+  REQUIRE(reader.read(0, 1 * kStride, 100 * kMs, false));
+  REQUIRE(reader.read(2, 3 * kStride, 100 * kMs, false));  // holds nothing
+  REQUIRE(reader.samples().size() == 2);
+  CHECK(reader.samples()[0].ordinal == 0);
+  CHECK(reader.samples()[0].wait_ns == 2 * kMs);
+  CHECK(reader.samples()[1].ordinal == 1);
+  CHECK(reader.samples()[1].wait_ns == 7 * kMs);
+}
+
+TEST_CASE("a loop that has not moved is not copied again, one that has is") {
+  TestLoops loops(1);
+  auto thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.wait(thread, 0, kMs, 2 * kMs);
+  const PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+
+  memory.bytes = 0;
+  REQUIRE(reader.read(0, 0, 20 * kMs, false));
+  CHECK(memory.bytes < 1000);
+  CHECK(reader.samples()[0].taken_ns == 20 * kMs);
+  CHECK(blocked_ns(reader.samples()[0]) == 18 * kMs);  // an open iteration grows all the same
+
+  loops.wait(thread, 0, 25 * kMs, 26 * kMs);
+  memory.reads = 0;
+  REQUIRE(reader.read(0, 0, 30 * kMs, false));
+  CHECK(memory.reads == 3);  // head, slot, head
+  CHECK(reader.samples()[0].waits == 2);
+  CHECK(reader.samples()[0].iterations.count() == 1);
+}
+
+TEST_CASE("slots that are not all there are no slots") {
+  TestLoops loops(1);
+  auto thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  const PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(0, 0, kMs, false));
+  CHECK_FALSE(reader.read(1, kStride - 128, kMs, false));
+  CHECK(reader.fault() == Rejection::kTruncated);
+  CHECK(reader.samples().empty());
+  CHECK_FALSE(reader.read(0, 0, 2 * kMs, false));  // for good
+}
