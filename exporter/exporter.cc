@@ -1,13 +1,26 @@
 #include "exporter/exporter.h"
 
+#include <memory>
+#include <vector>
+
 #include "exporter/log.h"
+#include "exporter/segment_directory.h"
 #include "exporter/site.h"
 
 namespace looptap {
 
+namespace {
+
+std::vector<std::unique_ptr<LoopSource>> make_sources(const ExporterOptions& options) {
+  std::vector<std::unique_ptr<LoopSource>> sources;
+  sources.push_back(std::make_unique<SegmentDirectory>(options.segments_directory, options.linger_ns));
+  return sources;
+}
+
+}  // namespace
+
 Exporter::Exporter(const ExporterOptions& options)
-    : monitor_(
-          {options.segments_directory, options.linger_ns, options.window_ns, options.stall_threshold_ns}),
+    : monitor_(make_sources(options), {options.window_ns, options.stall_threshold_ns}),
       collector_(monitor_, {options.quantiles, options.latency_bounds_ns, options.stall_threshold_ns,
                             options.aggregate_processes}),
       server_(options.listen_addresses, options.max_connections,

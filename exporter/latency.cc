@@ -52,6 +52,11 @@ uint32_t bucket_of_bound(uint64_t x_ns) {
 
 }  // namespace
 
+Observed lifetime_of(const LoopSample& sample) {
+  const Reckoning reckoning = reckon(sample);
+  return {sample.iterations, reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
+}
+
 LatencyDistribution::LatencyDistribution(const Observed& observed)
     : excess_ns_(LOOPTAP_BUCKETS + 1), end_ns_(bound_ns(LOOPTAP_BUCKETS)) {
   const DurationHistogram& closed = observed.iterations;

@@ -25,6 +25,9 @@ struct Observed {
   uint64_t open_at_start_ns = 0;  ///< age it had (or one closed in the span had) at the span's start
 };
 
+/// All of a loop's life.
+Observed lifetime_of(const LoopSample& sample);
+
 /// Upper bounds are in nanoseconds, inclusive, ascending, without the infinite one.
 using Bounds = std::vector<uint64_t>;
 

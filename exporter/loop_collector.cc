@@ -7,6 +7,7 @@
 #include <string>
 
 #include "exporter/build_info.h"
+#include "preload/segment_layout.h"
 
 namespace looptap {
 
@@ -106,16 +107,19 @@ class Family {
 /// One loop, or all loops of a process, as its series show it.
 struct Subject {
   Labels labels;
-  std::string key;  // tells it from all others
+  uint64_t key;  // tells it from all others
   LatencyDistribution lifetime, recent;
   DurationHistogram iterations, recent_iterations, wakeup_delays;
   uint64_t busy_ns, wait_ns, blocked_ns, stalls, waits, events;
   std::optional<ThreadFigures> figures;
 
   Subject(const LoopView& loop, uint32_t stall_bound)
-      : labels{{"process", loop.process}, {"pid", loop.pid}, {"loop", loop.loop}, {"thread", loop.thread}},
-        key(loop.segment + '/' + loop.loop),
-        lifetime(loop.lifetime),
+      : labels{{"process", loop.process.name},
+               {"pid", loop.process.pid},
+               {"loop", std::to_string(loop.sample.ordinal)},
+               {"thread", loop.sample.thread_name}},
+        key(loop.id),
+        lifetime(lifetime_of(loop.sample)),
         recent(loop.window),
         iterations(loop.sample.iterations),
         recent_iterations(loop.window.iterations),
@@ -131,9 +135,9 @@ struct Subject {
   }
 
   /// The series lose what tells the loops apart. A thread may run several of them, so its figures go, too.
-  void become_process(const LoopView& loop) {
-    labels = {{"process", loop.process}, {"pid", loop.pid}};
-    key = loop.segment;
+  void become(const ProcessView& process) {
+    labels = {{"process", process.name}, {"pid", process.pid}};
+    key = process.id;
     figures.reset();
   }
   void add(const Subject& other) {
@@ -151,115 +155,140 @@ struct Subject {
   }
 };
 
-/// What begins at loop `i`, which then moves behind it. The loops of one segment lie side by side. One at a time: a
-/// thousand subjects take 30 MB.
-Subject next_subject(const std::vector<LoopView>& loops, const CollectorSettings& settings,
-                     uint32_t stall_bound, size_t& i) {
-  const LoopView& first = loops[i];
-  Subject subject(first, stall_bound);
-  i++;
-  if (!settings.aggregate_processes) return subject;
-  for (; i < loops.size() && loops[i].segment == first.segment; i++)
-    subject.add(Subject(loops[i], stall_bound));
-  subject.become_process(first);
-  return subject;
-}
+/// The series of loops (or of processes, where those are asked for), one subject at a time: a thousand subjects take
+/// 30 MB.
+class LoopFamilies {
+ public:
+  LoopFamilies(const CollectorSettings& settings, uint32_t stall_bound, bool with_natives,
+               ShownCounters& shown)
+      : settings_(settings), stall_bound_(stall_bound), with_natives_(with_natives), shown_(shown) {}
 
-void collect_loops(const MonitorView& view, const CollectorSettings& settings, uint32_t stall_bound,
-                   bool with_natives, ShownCounters& shown, Exposition& exposition) {
-  Family latency(
+  void add(const LoopView& loop) {
+    Subject subject(loop, stall_bound_);
+    if (!settings_.aggregate_processes) {
+      show(subject);
+    } else if (whole_process_) {
+      whole_process_->add(subject);
+    } else {
+      subject.become(loop.process);
+      whole_process_.emplace(std::move(subject));
+    }
+  }
+  /// There are no more loops of the process that the last ones were of.
+  void finish_process() {
+    if (whole_process_) show(*whole_process_);
+    whole_process_.reset();
+  }
+  void move_to(Exposition& exposition) {
+    finish_process();
+    for (Family* family :
+         {&latency_, &latency_quantile_, &iteration_, &iteration_quantile_, &wakeup_delay_, &busy_, &wait_,
+          &blocked_, &stalls_, &waits_, &events_, &thread_cpu_, &thread_runqueue_})
+      family->move_to(exposition);
+  }
+
+ private:
+  void show(const Subject& subject) {
+    const Labels& labels = subject.labels;
+    IntervalCounters counters{subject.lifetime.histogram(settings_.latency_bounds_ns), subject.busy_ns,
+                              subject.wait_ns, subject.stalls};
+    shown_.never_less(subject.key, counters);
+
+    const ClassicHistogram lifetime = counters.latency.classic(settings_.latency_bounds_ns);
+    latency_.histogram(labels, settings_.latency_bounds_ns, lifetime);
+    if (with_natives_) latency_.native(native_of(counters.latency));
+    latency_quantile_.summary(labels, settings_.quantiles, lifetime.cumulative.back(), lifetime.sum_seconds,
+                              [&](double q) { return subject.recent.quantile(q); });
+
+    const ClassicHistogram iterations = duration_histogram(subject.iterations, kIterationBounds_ns);
+    iteration_.histogram(labels, kIterationBounds_ns, iterations);
+    if (with_natives_) iteration_.native(native_of(subject.iterations));
+    iteration_quantile_.summary(labels, settings_.quantiles, iterations.cumulative.back(),
+                                iterations.sum_seconds,
+                                [&](double q) { return duration_quantile(subject.recent_iterations, q); });
+    wakeup_delay_.histogram(labels, kWakeupDelayBounds_ns,
+                            duration_histogram(subject.wakeup_delays, kWakeupDelayBounds_ns));
+    if (with_natives_) wakeup_delay_.native(native_of(subject.wakeup_delays));
+
+    busy_.value(labels, seconds(counters.busy_ns));
+    wait_.value(labels, seconds(counters.wait_ns));
+    blocked_.value(labels, seconds(subject.blocked_ns));
+    stalls_.value(labels, static_cast<double>(counters.stalls));
+    waits_.value(labels, static_cast<double>(subject.waits));
+    events_.value(labels, static_cast<double>(subject.events));
+    if (subject.figures) {
+      thread_cpu_.value(labels, subject.figures->cpu_seconds);
+      thread_runqueue_.value(labels, subject.figures->runqueue_seconds);
+    }
+  }
+
+  const CollectorSettings& settings_;
+  const uint32_t stall_bound_;
+  const bool with_natives_;
+  ShownCounters& shown_;
+  std::optional<Subject> whole_process_;  // all of its loops so far
+
+  Family latency_{
       "eventloop_latency_seconds",
       "What an event that arrives at a random instant waits until the loop next polls; one observation "
       "per millisecond observed.",
-      MetricType::Histogram);
-  Family latency_quantile("eventloop_latency_quantile_seconds",
-                          "Quantiles of the loop latency over the sliding window.", MetricType::Summary);
-  Family iteration("eventloop_iteration_seconds",
-                   "Closed iterations: from the return of the last wait to the next wait.",
-                   MetricType::Histogram);
-  Family iteration_quantile("eventloop_iteration_quantile_seconds",
-                            "Quantiles of the iterations that closed in the sliding window.",
-                            MetricType::Summary);
-  Family wakeup_delay("eventloop_wakeup_delay_seconds", "How late waits that timed out have woken.",
-                      MetricType::Histogram);
-  Family busy("eventloop_busy_seconds_total", "Time away from waiting, and in waits with timeout 0.",
-              MetricType::Counter);
-  Family wait("eventloop_wait_seconds_total", "Time in waits that may sleep.", MetricType::Counter);
-  Family blocked("eventloop_blocked_seconds",
-                 "How long the loop has now been away from waiting, or late in its wait; 0 while it waits.",
-                 MetricType::Gauge);
-  Family stalls("eventloop_stalls_total", "Iterations longer than looptap_stall_threshold_seconds.",
-                MetricType::Counter);
-  Family waits("eventloop_waits_total", "Waits that have returned.", MetricType::Counter);
-  Family events("eventloop_events_total", "Events that the waits have returned.", MetricType::Counter);
-  Family thread_cpu("eventloop_thread_cpu_seconds_total", "Time that the loop's thread has run on a CPU.",
-                    MetricType::Counter);
-  Family thread_runqueue("eventloop_thread_runqueue_seconds_total",
-                         "Time that the loop's thread was ready to run and got no CPU, or no quota.",
-                         MetricType::Counter);
+      MetricType::Histogram};
+  Family latency_quantile_{"eventloop_latency_quantile_seconds",
+                           "Quantiles of the loop latency over the sliding window.", MetricType::Summary};
+  Family iteration_{"eventloop_iteration_seconds",
+                    "Closed iterations: from the return of the last wait to the next wait.",
+                    MetricType::Histogram};
+  Family iteration_quantile_{"eventloop_iteration_quantile_seconds",
+                             "Quantiles of the iterations that closed in the sliding window.",
+                             MetricType::Summary};
+  Family wakeup_delay_{"eventloop_wakeup_delay_seconds", "How late waits that timed out have woken.",
+                       MetricType::Histogram};
+  Family busy_{"eventloop_busy_seconds_total", "Time away from waiting, and in waits with timeout 0.",
+               MetricType::Counter};
+  Family wait_{"eventloop_wait_seconds_total", "Time in waits that may sleep.", MetricType::Counter};
+  Family blocked_{"eventloop_blocked_seconds",
+                  "How long the loop has now been away from waiting, or late in its wait; 0 while it waits.",
+                  MetricType::Gauge};
+  Family stalls_{"eventloop_stalls_total", "Iterations longer than looptap_stall_threshold_seconds.",
+                 MetricType::Counter};
+  Family waits_{"eventloop_waits_total", "Waits that have returned.", MetricType::Counter};
+  Family events_{"eventloop_events_total", "Events that the waits have returned.", MetricType::Counter};
+  Family thread_cpu_{"eventloop_thread_cpu_seconds_total", "Time that the loop's thread has run on a CPU.",
+                     MetricType::Counter};
+  Family thread_runqueue_{"eventloop_thread_runqueue_seconds_total",
+                          "Time that the loop's thread was ready to run and got no CPU, or no quota.",
+                          MetricType::Counter};
+};
 
-  for (size_t i = 0; i < view.loops.size();) {
-    const Subject subject = next_subject(view.loops, settings, stall_bound, i);
-    const Labels& labels = subject.labels;
-    IntervalCounters counters{subject.lifetime.histogram(settings.latency_bounds_ns), subject.busy_ns,
-                              subject.wait_ns, subject.stalls};
-    shown.never_less(subject.key, counters);
-
-    const ClassicHistogram lifetime = counters.latency.classic(settings.latency_bounds_ns);
-    latency.histogram(labels, settings.latency_bounds_ns, lifetime);
-    if (with_natives) latency.native(native_of(counters.latency));
-    latency_quantile.summary(labels, settings.quantiles, lifetime.cumulative.back(), lifetime.sum_seconds,
-                             [&](double q) { return subject.recent.quantile(q); });
-
-    const ClassicHistogram iterations = duration_histogram(subject.iterations, kIterationBounds_ns);
-    iteration.histogram(labels, kIterationBounds_ns, iterations);
-    if (with_natives) iteration.native(native_of(subject.iterations));
-    iteration_quantile.summary(labels, settings.quantiles, iterations.cumulative.back(),
-                               iterations.sum_seconds,
-                               [&](double q) { return duration_quantile(subject.recent_iterations, q); });
-    wakeup_delay.histogram(labels, kWakeupDelayBounds_ns,
-                           duration_histogram(subject.wakeup_delays, kWakeupDelayBounds_ns));
-    if (with_natives) wakeup_delay.native(native_of(subject.wakeup_delays));
-
-    busy.value(labels, seconds(counters.busy_ns));
-    wait.value(labels, seconds(counters.wait_ns));
-    blocked.value(labels, seconds(subject.blocked_ns));
-    stalls.value(labels, static_cast<double>(counters.stalls));
-    waits.value(labels, static_cast<double>(subject.waits));
-    events.value(labels, static_cast<double>(subject.events));
-    if (subject.figures) {
-      thread_cpu.value(labels, subject.figures->cpu_seconds);
-      thread_runqueue.value(labels, subject.figures->runqueue_seconds);
-    }
-  }
-  for (Family* family : {&latency, &latency_quantile, &iteration, &iteration_quantile, &wakeup_delay, &busy,
-                         &wait, &blocked, &stalls, &waits, &events, &thread_cpu, &thread_runqueue})
-    family->move_to(exposition);
-}
-
-void collect_processes(const MonitorView& view, Exposition& exposition) {
-  Family info("eventloop_process_info", "The living processes and their PID namespaces; always 1.",
-              MetricType::Gauge);
-  Family cpu("eventloop_process_cpu_seconds_total", "CPU time of the process, in user and system mode.",
-             MetricType::Counter);
-  Family memory("eventloop_process_resident_memory_bytes", "Resident memory of the process.",
-                MetricType::Gauge);
-  Family start("eventloop_process_start_time_seconds", "When the process started, since the Unix epoch.",
-               MetricType::Gauge);
-  for (const ProcessView& process : view.processes) {
-    const Labels labels = {{"process", process.process}, {"pid", process.pid}};
+class ProcessFamilies {
+ public:
+  void add(const ProcessView& process) {
+    if (!process.alive) return;
+    const Labels labels = {{"process", process.name}, {"pid", process.pid}};
     Labels with_namespace = labels;
     with_namespace.push_back({"pid_namespace", std::to_string(process.pid_namespace)});
-    info.value(with_namespace, 1);
-    if (!process.figures) continue;
-    cpu.value(labels, process.figures->cpu_seconds);
-    memory.value(labels, static_cast<double>(process.figures->resident_bytes));
-    start.value(labels, process.figures->start_time_seconds);
+    info_.value(with_namespace, 1);
+    if (!process.figures) return;
+    cpu_.value(labels, process.figures->cpu_seconds);
+    memory_.value(labels, static_cast<double>(process.figures->resident_bytes));
+    start_.value(labels, process.figures->start_time_seconds);
   }
-  for (Family* family : {&info, &cpu, &memory, &start}) family->move_to(exposition);
-}
+  void move_to(Exposition& exposition) {
+    for (Family* family : {&info_, &cpu_, &memory_, &start_}) family->move_to(exposition);
+  }
 
-void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last_scrape_seconds,
+ private:
+  Family info_{"eventloop_process_info", "The living processes and their PID namespaces; always 1.",
+               MetricType::Gauge};
+  Family cpu_{"eventloop_process_cpu_seconds_total", "CPU time of the process, in user and system mode.",
+              MetricType::Counter};
+  Family memory_{"eventloop_process_resident_memory_bytes", "Resident memory of the process.",
+                 MetricType::Gauge};
+  Family start_{"eventloop_process_start_time_seconds", "When the process started, since the Unix epoch.",
+                MetricType::Gauge};
+};
+
+void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, double last_scrape_seconds,
                       Exposition& exposition) {
   const auto single = [&](const char* name, const char* help, MetricType type, double value) {
     Family family(name, help, type);
@@ -275,30 +304,30 @@ void collect_exporter(const MonitorView& view, uint32_t stall_bound, double last
   build.move_to(exposition);
 
   Family segments("looptap_segments", "Segments shown, by whether their process lives.", MetricType::Gauge);
-  segments.value({{"state", "live"}}, static_cast<double>(view.live_segments));
-  segments.value({{"state", "ended"}}, static_cast<double>(view.ended_segments));
+  segments.value({{"state", "live"}}, static_cast<double>(totals.live_processes));
+  segments.value({{"state", "ended"}}, static_cast<double>(totals.ended_processes));
   segments.move_to(exposition);
 
   Family rejected("looptap_rejected_segments_total",
                   "Files in the segment directory that were refused, by reason.", MetricType::Counter);
   for (const Rejection why : kRejections) {
-    const auto count = view.rejected.find(why);
+    const auto count = totals.losses.rejected.find(why);
     rejected.value({{"reason", name_of(why)}},
-                   count == view.rejected.end() ? 0 : static_cast<double>(count->second));
+                   count == totals.losses.rejected.end() ? 0 : static_cast<double>(count->second));
   }
   rejected.move_to(exposition);
 
   single("looptap_dropped_loops_total", "Loops that found no slot in their segment.", MetricType::Counter,
-         static_cast<double>(view.dropped_loops));
+         static_cast<double>(totals.losses.dropped_loops));
   single("looptap_inconsistent_reads_total",
          "Samples that could not be taken and were replaced by the one before.", MetricType::Counter,
-         static_cast<double>(view.inconsistent_reads));
+         static_cast<double>(totals.losses.inconsistent_reads));
   single("looptap_deaths_in_stall_total",
          "Processes that died without exiting while a loop of theirs had been away for longer than the "
          "threshold.",
-         MetricType::Counter, static_cast<double>(view.deaths_in_stall));
+         MetricType::Counter, static_cast<double>(totals.deaths_in_stall));
   single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
-         MetricType::Gauge, static_cast<double>(view.unremovable_segments));
+         MetricType::Gauge, static_cast<double>(totals.losses.unremovable));
   single("looptap_stall_threshold_seconds",
          "The stall threshold in use: the bucket bound nearest to the one asked for.", MetricType::Gauge,
          bound_seconds(stall_bound));
@@ -316,13 +345,20 @@ LoopCollector::LoopCollector(LoopMonitor& monitor, CollectorSettings settings)
 Exposition LoopCollector::collect(bool with_natives) {
   const auto start = std::chrono::steady_clock::now();
   Exposition exposition;
-  // One at a time, the view included: the older of two views must not be shown after the younger.
+  // One at a time: the older of two looks must not be shown after the younger.
   std::lock_guard lock(mutex_);
-  const MonitorView view = monitor_.view();
-  collect_loops(view, settings_, stall_bound_, with_natives, shown_, exposition);
+  LoopFamilies loops(settings_, stall_bound_, with_natives, shown_);
+  ProcessFamilies processes;
+  const MonitorTotals totals = monitor_.visit(
+      [&](const ProcessView& process) {
+        loops.finish_process();
+        processes.add(process);
+      },
+      [&](const LoopView& loop) { loops.add(loop); });
+  loops.move_to(exposition);
   shown_.forget_others();
-  collect_processes(view, exposition);
-  collect_exporter(view, stall_bound_, last_scrape_seconds_, exposition);
+  processes.move_to(exposition);
+  collect_exporter(totals, stall_bound_, last_scrape_seconds_, exposition);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return exposition;
 }

@@ -36,7 +36,7 @@ uint64_t HistoryColumn::count_of(uint8_t log_count) {
   return static_cast<uint64_t>(std::llround(std::exp2(log_count / 8.0) - 1));
 }
 
-LoopHistory::LoopHistory(uint64_t id, const LoopSample& begin) : id_(id) {
+LoopHistory::LoopHistory(const LoopSample& begin) {
   tick(begin, 0);
   columns_.clear();
 }

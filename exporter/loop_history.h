@@ -37,20 +37,17 @@ class LoopHistory {
   static constexpr size_t kColumns = 120;                ///< ten minutes
 
   LoopHistory() = default;
-  /// \param id tells the loop from all others, now and in the past.
   /// \param begin what was before it is not in the history; LoopSample() for none.
-  LoopHistory(uint64_t id, const LoopSample& begin);
+  explicit LoopHistory(const LoopSample& begin);
 
   void tick(const LoopSample& sample, uint32_t unix_s);
 
-  uint64_t id() const { return id_; }
   std::vector<HistoryColumn> columns() const { return {columns_.begin(), columns_.end()}; }  ///< oldest first
 
   /// Busy share of the last minute up to `sample`; NaN where nothing was observed.
   double utilization(const LoopSample& sample) const;
 
  private:
-  uint64_t id_ = 0;
   std::deque<HistoryColumn> columns_;
   // At the last tick.
   DurationHistogram iterations_;

@@ -32,30 +32,34 @@ std::string printable(const std::string& text) {
 
 }  // namespace
 
-std::string format_loop_table(const MonitorView& view) {
-  if (view.loops.empty())
+LoopTable::LoopTable()
+    : rows_({{"process", "pid", "loop", "thread", "iterations", "p50", "p95", "p99", "longest",
+              "utilization"}}) {}
+
+void LoopTable::add(const LoopView& loop) {
+  const LoopSample& sample = loop.sample;
+  const LatencyDistribution latency(lifetime_of(sample));
+  const Reckoning reckoning = reckon(sample);
+  char utilization[16] = "-";
+  if (reckoning.observed_ns())
+    snprintf(utilization, sizeof utilization, "%.1f %%",
+             100.0 * static_cast<double>(reckoning.busy_ns()) / static_cast<double>(reckoning.observed_ns()));
+  rows_.push_back({printable(loop.process.name), loop.process.pid, std::to_string(sample.ordinal),
+                   printable(sample.thread_name), std::to_string(sample.iterations.count()),
+                   format_seconds(latency.quantile(0.5)), format_seconds(latency.quantile(0.95)),
+                   format_seconds(latency.quantile(0.99)), format_seconds(longest_seconds(sample)),
+                   utilization});
+}
+
+std::string LoopTable::format() const {
+  if (rows_.size() == 1)
     return "looptap: no event loop was seen (no epoll wait in a dynamically linked program)\n";
-  std::vector<std::vector<std::string>> rows = {
-      {"process", "pid", "loop", "thread", "iterations", "p50", "p95", "p99", "longest", "utilization"}};
-  for (const LoopView& loop : view.loops) {
-    const LatencyDistribution latency(loop.lifetime);
-    const Reckoning reckoning = reckon(loop.sample);
-    char utilization[16] = "-";
-    if (reckoning.observed_ns())
-      snprintf(
-          utilization, sizeof utilization, "%.1f %%",
-          100.0 * static_cast<double>(reckoning.busy_ns()) / static_cast<double>(reckoning.observed_ns()));
-    rows.push_back({printable(loop.process), loop.pid, loop.loop, printable(loop.thread),
-                    std::to_string(loop.sample.iterations.count()), format_seconds(latency.quantile(0.5)),
-                    format_seconds(latency.quantile(0.95)), format_seconds(latency.quantile(0.99)),
-                    format_seconds(longest_seconds(loop.sample)), utilization});
-  }
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows)
+  std::vector<size_t> widths(rows_[0].size());
+  for (const auto& row : rows_)
     for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size());
 
   std::string table = "looptap: loop latency, over the whole run\n";
-  for (const auto& row : rows) {
+  for (const auto& row : rows_) {
     std::string line;
     for (size_t i = 0; i < row.size(); i++) {
       const std::string padding(widths[i] - row[i].size(), ' ');

@@ -2,12 +2,23 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "exporter/loop_monitor.h"
 
 namespace looptap {
 
-/// One line per loop, over its whole life; a line that says so when there is none. Ends in a newline.
-std::string format_loop_table(const MonitorView& view);
+/// One line per loop, over its whole life.
+class LoopTable {
+ public:
+  LoopTable();
+  void add(const LoopView& loop);
+
+  /// A line that says so when there was no loop. Ends in a newline.
+  std::string format() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
 
 }  // namespace looptap

@@ -31,7 +31,7 @@ double rounded(float value) {
 }
 
 const char* state_of(const LoopView& loop, double blocked_seconds, double stall_seconds) {
-  if (!loop.alive) return "ended";
+  if (!loop.process.alive) return "ended";
   if (blocked_seconds >= std::max(kFrozen_seconds, stall_seconds)) return "frozen";
   if (blocked_seconds >= stall_seconds) return "blocked";
   switch (loop.sample.activity) {
@@ -56,11 +56,11 @@ ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
 
   ordered_json json;
   json["id"] = loop.id;
-  json["process"] = loop.process;
-  json["pid"] = loop.pid;
-  json["loop"] = loop.loop;
-  json["thread"] = loop.thread;
-  json["alive"] = loop.alive;
+  json["process"] = loop.process.name;
+  json["pid"] = loop.process.pid;
+  json["loop"] = std::to_string(sample.ordinal);
+  json["thread"] = sample.thread_name;
+  json["alive"] = loop.process.alive;
   json["state"] = state;
   json["frozen"] = state == "frozen";
   json["blocked_seconds"] = blocked_seconds;
@@ -81,17 +81,28 @@ ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
 
 }  // namespace
 
-std::string loops_json(const MonitorView& view, const LoopsApiSettings& settings) {
-  const uint32_t stall_bound = nearest_bound(settings.stall_threshold_ns);
+struct LoopsDocument::Json {
+  ordered_json array = ordered_json::array();
+};
+
+LoopsDocument::LoopsDocument(const LoopsApiSettings& settings)
+    : settings_(settings), loops_(std::make_unique<Json>()) {}
+
+LoopsDocument::~LoopsDocument() = default;
+
+void LoopsDocument::add(const LoopView& loop) {
+  loops_->array.push_back(loop_json(loop, nearest_bound(settings_.stall_threshold_ns)));
+}
+
+std::string LoopsDocument::finish(const MonitorTotals& totals) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   ordered_json json;
   json["version"] = build_version();
   json["time"] = std::chrono::duration<double>(now).count();
-  json["window_seconds"] = seconds(settings.window_ns);
-  json["stall_threshold_seconds"] = bound_seconds(stall_bound);
-  json["processes"] = {{"live", view.live_segments}, {"ended", view.ended_segments}};
-  json["loops"] = ordered_json::array();
-  for (const LoopView& loop : view.loops) json["loops"].push_back(loop_json(loop, stall_bound));
+  json["window_seconds"] = seconds(settings_.window_ns);
+  json["stall_threshold_seconds"] = bound_seconds(nearest_bound(settings_.stall_threshold_ns));
+  json["processes"] = {{"live", totals.live_processes}, {"ended", totals.ended_processes}};
+  json["loops"] = std::move(loops_->array);
   return write(json);
 }
 

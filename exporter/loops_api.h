@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,18 @@ struct LoopsApiSettings {
 };
 
 /// `/api/v1/loops`: every loop with its figures. Times are in seconds; what is not known is null.
-std::string loops_json(const MonitorView& view, const LoopsApiSettings& settings);
+class LoopsDocument {
+ public:
+  explicit LoopsDocument(const LoopsApiSettings& settings);
+  ~LoopsDocument();
+  void add(const LoopView& loop);
+  std::string finish(const MonitorTotals& totals);
+
+ private:
+  struct Json;
+  const LoopsApiSettings settings_;
+  std::unique_ptr<Json> loops_;
+};
 
 /// `/api/v1/loops/ID/history`: one loop's last ten minutes, an array for each figure.
 std::string history_json(const std::vector<HistoryColumn>& columns);

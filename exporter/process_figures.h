@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "exporter/segment_file.h"
+#include "exporter/process_identity.h"
 
 namespace looptap {
 

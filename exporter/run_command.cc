@@ -163,8 +163,10 @@ int run(const RunCommand& command) {
   } else {
     const int status = wait_and_forward(pid, signals);
     exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    const std::string table = format_loop_table(exporter.monitor().view());
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, table.data(), table.size());
+    LoopTable table;
+    exporter.monitor().visit([](const ProcessView&) {}, [&](const LoopView& loop) { table.add(loop); });
+    const std::string text = table.format();
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
   }
   library_directory.reset();
   segments_directory.reset();

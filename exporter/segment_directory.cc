@@ -78,7 +78,7 @@ std::optional<std::vector<SegmentDirectory::File>> SegmentDirectory::list() {
   }
   closedir(stream);
   if (overfull && !overfull_) {
-    rejected_[Rejection::kTooMany]++;
+    gone_.rejected[Rejection::kTooMany]++;
     log(LogLevel::kWarn,
         path_ + " holds too many files: only " + std::to_string(kMostFiles) + " are looked at");
   }
@@ -86,83 +86,59 @@ std::optional<std::vector<SegmentDirectory::File>> SegmentDirectory::list() {
   return files;
 }
 
-std::string SegmentDirectory::unique_pid_label(const ProcessIdentity& identity) const {
-  const std::string pid = std::to_string(identity.pid);
-  const auto taken = [&](const std::string& label) {
-    for (const auto& [name, other] : segments_)
-      if (other.pid_label == label && other.file->identity().name == identity.name) return true;
-    return false;
-  };
-  if (!taken(pid)) return pid;
-  const std::string in_namespace = pid + "@" + std::to_string(identity.pid_namespace);
-  if (identity.pid_namespace && !taken(in_namespace)) return in_namespace;
-  return pid + "@" + std::to_string(identity.created_ns);
-}
-
 void SegmentDirectory::reject(const File& file, Rejection why) {
   refused_[file.name] = file.inode;
-  rejected_[why]++;
+  gone_.rejected[why]++;
   log(LogLevel::kWarn, "not a segment: " + path_ + "/" + file.name + " (" + name_of(why) + ")");
-}
-
-void SegmentDirectory::refuse(const std::string& name, Rejection why) {
-  const auto segment = segments_.find(name);
-  if (segment == segments_.end()) return;
-  reject({name, segment->second.inode}, why);
-  forgotten_inconsistent_reads_ += segment->second.file->inconsistent_reads();
-  segments_.erase(segment);
 }
 
 SegmentDirectory::Segments::iterator SegmentDirectory::forget(Segments::iterator segment,
                                                               uint64_t dead_since_ns) {
-  forgotten_drops_ += segment->second.file->loops_dropped();
-  forgotten_inconsistent_reads_ += segment->second.file->inconsistent_reads();
+  SegmentFile& file = *segment->second->file;
+  file.read(segment->second->as_of(dead_since_ns), true);  // the last look
+  gone_.dropped_loops += file.loops_dropped();
+  gone_.inconsistent_reads += file.inconsistent_reads();
   finished_[segment->first] = dead_since_ns;
   return segments_.erase(segment);
 }
 
-std::optional<TrackedSegment> SegmentDirectory::open_segment(const File& file) {
+std::unique_ptr<TrackedSegment> SegmentDirectory::open_segment(const File& file) {
   Rejection why{};
-  TrackedSegment segment;
-  segment.file = SegmentFile::open(directory_, file.name, why);
-  if (!segment.file) {
-    // Gone again: its process and its janitor were quick.
-    struct stat facts;
-    if (fstatat(directory_, file.name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) reject(file, why);
-    return std::nullopt;
-  }
-  segment.file_name = file.name;
-  segment.inode = file.inode;
-  return segment;
+  auto opened = SegmentFile::open(directory_, file.name, why);
+  if (opened) return std::make_unique<TrackedSegment>(file.name, file.inode, std::move(opened));
+  // Gone again: its process and its janitor were quick.
+  struct stat facts;
+  if (fstatat(directory_, file.name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0) reject(file, why);
+  return nullptr;
 }
 
-void SegmentDirectory::track(TrackedSegment segment, uint64_t now_ns) {
-  const ProcessIdentity& identity = segment.file->identity();
+void SegmentDirectory::track(std::unique_ptr<TrackedSegment> segment, uint64_t now_ns) {
   // The same process after an exec, or its number given anew: what it was before makes room.
   for (auto other = segments_.begin(); other != segments_.end();) {
-    const ProcessIdentity& before = other->second.file->identity();
-    const bool same = before.name == identity.name && before.pid == identity.pid &&
-                      before.pid_namespace == identity.pid_namespace;
-    if (same && !other->second.file->alive()) {
+    const ProcessIdentity& before = other->second->identity;
+    const bool same = before.name == segment->identity.name && before.pid == segment->identity.pid &&
+                      before.pid_namespace == segment->identity.pid_namespace;
+    if (same && !other->second->file->alive()) {
       other = forget(other, now_ns);
     } else {
       ++other;
     }
   }
-  segment.pid_label = unique_pid_label(identity);
-  log(LogLevel::kDebug, "found " + segment.file_name + ": " + identity.name);
-  const std::string name = segment.file_name;
+  log(LogLevel::kDebug, "found " + segment->file_name + ": " + segment->identity.name);
+  const std::string name = segment->file_name;
   segments_.emplace(name, std::move(segment));
 }
 
 void SegmentDirectory::follow_lives(uint64_t now_ns) {
   for (auto at = segments_.begin(); at != segments_.end();) {
-    TrackedSegment& segment = at->second;
+    TrackedSegment& segment = *at->second;
     if (!segment.dead_since_ns) {
-      if (segment.file->alive())
+      if (segment.file->alive()) {
         segment.last_alive_ns = now_ns;
-      else
+      } else {
         segment.dead_since_ns = now_ns;
+        segment.exited_ns = segment.file->exited_ns();
+      }
     }
     if (segment.dead_since_ns && now_ns >= *segment.dead_since_ns + linger_ns_) {
       at = forget(at, *segment.dead_since_ns);
@@ -226,7 +202,7 @@ void SegmentDirectory::clean_up(const std::vector<File>& files, uint64_t now_ns)
     } else if (const auto known = finished_.find(file.name); known != finished_.end()) {
       dead_since_ns = finished.insert(*known).first->second;
     } else if (const auto tracked = segments_.find(file.name); tracked != segments_.end()) {
-      dead_since_ns = tracked->second.dead_since_ns;
+      dead_since_ns = tracked->second->dead_since_ns;
     }
     if (dead_since_ns && now_ns >= *dead_since_ns + kRemoveAfter_ns && hold_janitor_lock())
       remove(file.name, file.inode);
@@ -244,22 +220,52 @@ void SegmentDirectory::refresh(uint64_t now_ns) {
     follow_lives(now_ns);
     return;
   }
-  std::vector<TrackedSegment> found;
+  std::vector<std::unique_ptr<TrackedSegment>> found;
   for (const File& file : *files) {
     if (file.name.starts_with('.') || segments_.contains(file.name) || finished_.contains(file.name))
       continue;
     const auto refused = refused_.find(file.name);
     if (refused != refused_.end() && refused->second == file.inode) continue;
-    if (auto segment = open_segment(file)) found.push_back(std::move(*segment));
+    if (auto segment = open_segment(file)) found.push_back(std::move(segment));
   }
-  // The oldest first: what a process was before an exec makes room, and the younger of two with one name and
-  // pid gets the longer label, in whatever order the directory lists them (a tmpfs: the youngest first).
-  std::sort(found.begin(), found.end(), [](const TrackedSegment& a, const TrackedSegment& b) {
-    return a.file->identity().created_ns < b.file->identity().created_ns;
-  });
-  for (TrackedSegment& segment : found) track(std::move(segment), now_ns);
+  // The oldest first, so that what a process was before an exec makes room.
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a->identity.created_ns < b->identity.created_ns; });
+  for (auto& segment : found) track(std::move(segment), now_ns);
   follow_lives(now_ns);
   clean_up(*files, now_ns);
+}
+
+void SegmentDirectory::read(uint64_t now_ns) {
+  for (auto at = segments_.begin(); at != segments_.end();) {
+    TrackedSegment& segment = *at->second;
+    segment.file->read(segment.as_of(now_ns), segment.dead_since_ns.has_value());
+    const auto fault = segment.file->fault();
+    if (!fault) {
+      ++at;
+      continue;
+    }
+    reject({segment.file_name, segment.inode}, *fault);
+    gone_.inconsistent_reads += segment.file->inconsistent_reads();
+    at = segments_.erase(at);
+  }
+}
+
+std::vector<const SourceProcess*> SegmentDirectory::processes() const {
+  std::vector<const SourceProcess*> processes;
+  processes.reserve(segments_.size());
+  for (const auto& [name, segment] : segments_) processes.push_back(segment.get());
+  return processes;
+}
+
+SourceLosses SegmentDirectory::losses() const {
+  SourceLosses losses = gone_;
+  for (const auto& [name, segment] : segments_) {
+    losses.dropped_loops += segment->file->loops_dropped();
+    losses.inconsistent_reads += segment->file->inconsistent_reads();
+  }
+  losses.unremovable = unremovable_.size();
+  return losses;
 }
 
 }  // namespace looptap

@@ -5,7 +5,7 @@
 
 namespace looptap {
 
-void ShownCounters::never_less(const std::string& key, IntervalCounters& counters) {
+void ShownCounters::never_less(uint64_t key, IntervalCounters& counters) {
   const auto [place, is_new] = shown_.try_emplace(key);
   Shown& shown = place->second;
   if (!is_new) {

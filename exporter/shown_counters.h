@@ -2,8 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
+#include <unordered_map>
 
 #include "exporter/latency.h"
 
@@ -25,7 +24,7 @@ struct IntervalCounters {
 class ShownCounters {
  public:
   /// Raises what is below what was shown for this key before.
-  void never_less(const std::string& key, IntervalCounters& counters);
+  void never_less(uint64_t key, IntervalCounters& counters);
 
   /// Forgets the keys that never_less() has not been called for since the last time.
   void forget_others();
@@ -35,7 +34,7 @@ class ShownCounters {
     IntervalCounters counters;
     bool recently = true;
   };
-  std::map<std::string, Shown> shown_;
+  std::unordered_map<uint64_t, Shown> shown_;
 };
 
 }  // namespace looptap

@@ -55,7 +55,10 @@ WebHandler make_site(LoopCollector& collector, LoopMonitor& monitor, const Loops
     } else if (request.path == "/-/ready") {
       response.body = "looptap is ready\n";
     } else if (request.path == kLoopsPath) {
-      response = json_response(loops_json(monitor.view(), api));
+      LoopsDocument document(api);
+      const auto add = [&](const LoopView& loop) { document.add(loop); };
+      const MonitorTotals totals = monitor.visit([](const ProcessView&) {}, add);
+      response = json_response(document.finish(totals));
     } else if (const auto id = history_wanted(request.path)) {
       const auto columns = monitor.history(*id);
       response = columns ? json_response(history_json(*columns)) : not_found();

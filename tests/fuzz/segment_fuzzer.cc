@@ -34,6 +34,7 @@
 #include "exporter/loop_collector.h"
 #include "exporter/loop_monitor.h"
 #include "exporter/monotonic_clock.h"
+#include "exporter/segment_directory.h"
 #include "exporter/segment_file.h"
 
 namespace {
@@ -309,10 +310,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::unique_ptr<LoopCollector> collector;
   const auto show = [&] {
     if (!monitor) {
+      std::vector<std::unique_ptr<LoopSource>> sources;
+      sources.push_back(std::make_unique<SegmentDirectory>(file.directory(), 3600 * kSecond_ns));
       LoopMonitor::Settings watch{};
-      watch.directory = file.directory();
-      watch.linger_ns = watch.window_ns = 3600 * kSecond_ns;
-      monitor = std::make_unique<LoopMonitor>(watch);
+      watch.window_ns = 3600 * kSecond_ns;
+      monitor = std::make_unique<LoopMonitor>(std::move(sources), watch);
       CollectorSettings settings{};
       settings.quantiles = {0.5, 0.99};
       settings.latency_bounds_ns = {1'000'000, 100'000'000, 10 * kSecond_ns};

@@ -16,14 +16,23 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr LoopsApiSettings kSettings = {60 * kSecond, kSecond / 10};
 
-LoopView waiting_loop() {
-  LoopView loop;
-  loop.id = 12;
-  loop.process = "api";
-  loop.pid = "1@4026531836";
-  loop.loop = "0";
-  loop.thread = "main";
-  loop.alive = true;
+/// What a LoopView refers to, and what it holds.
+struct ShownLoop {
+  ProcessView process;
+  LoopSample sample;
+  uint64_t blocked_ns = 0;
+  Observed window;
+  double utilization = 0;
+
+  LoopView view() const { return {process, sample, 12, blocked_ns, std::nullopt, window, utilization}; }
+};
+
+ShownLoop waiting_loop() {
+  ShownLoop loop;
+  loop.process.name = "api";
+  loop.process.pid = "1@4026531836";
+  loop.process.alive = true;
+  loop.sample.thread_name = "main";
   loop.sample.activity = Activity::kWaiting;
   loop.sample.waits = 5;
   loop.sample.events = 9;
@@ -33,17 +42,20 @@ LoopView waiting_loop() {
   return loop;
 }
 
-json only_loop(const LoopView& loop) {
-  MonitorView view;
-  view.loops.push_back(loop);
-  view.live_segments = 1;
-  return json::parse(loops_json(view, kSettings)).at("loops").at(0);
+std::string document_of(const ShownLoop& loop) {
+  LoopsDocument document(kSettings);
+  document.add(loop.view());
+  MonitorTotals totals;
+  totals.live_processes = 1;
+  return document.finish(totals);
 }
+
+json only_loop(const ShownLoop& loop) { return json::parse(document_of(loop)).at("loops").at(0); }
 
 }  // namespace
 
 TEST_CASE("loops as JSON: nothing to show") {
-  const json all = json::parse(loops_json({}, kSettings));
+  const json all = json::parse(LoopsDocument(kSettings).finish({}));
   CHECK(all.at("loops").empty());
   CHECK(all.at("loops").is_array());
   CHECK(all.at("window_seconds") == 60);
@@ -69,7 +81,7 @@ TEST_CASE("loops as JSON: labels and figures") {
 }
 
 TEST_CASE("loops as JSON: blocked from the stall threshold on, frozen from a second on") {
-  LoopView loop = waiting_loop();
+  ShownLoop loop = waiting_loop();
   loop.sample.activity = Activity::kAway;
   loop.blocked_ns = kSecond / 20;
   CHECK(only_loop(loop).at("state") == "busy");
@@ -83,15 +95,15 @@ TEST_CASE("loops as JSON: blocked from the stall threshold on, frozen from a sec
 }
 
 TEST_CASE("loops as JSON: the dead are ended, not frozen") {
-  LoopView loop = waiting_loop();
-  loop.alive = false;
+  ShownLoop loop = waiting_loop();
+  loop.process.alive = false;
   loop.sample.activity = Activity::kAway;
   CHECK(only_loop(loop).at("state") == "ended");
   CHECK(only_loop(loop).at("frozen") == false);
 }
 
 TEST_CASE("loops as JSON: what is not known is null") {
-  LoopView loop = waiting_loop();
+  ShownLoop loop = waiting_loop();
   loop.window = {};
   loop.utilization = std::numeric_limits<double>::quiet_NaN();
   const json shown = only_loop(loop);
@@ -103,11 +115,9 @@ TEST_CASE("loops as JSON: what is not known is null") {
 TEST_CASE("loops as JSON: names come out as they went in") {
   for (const std::string name : {"with \"quotes\" and \\", "two\nlines\r\ttab", "</script><img src=x>",
                                  "\xc3\xa9\xe2\x82\xac", "a\x01z"}) {
-    LoopView loop = waiting_loop();
-    loop.process = loop.thread = name;
-    MonitorView view;
-    view.loops.push_back(loop);
-    const std::string text = loops_json(view, kSettings);
+    ShownLoop loop = waiting_loop();
+    loop.process.name = loop.sample.thread_name = name;
+    const std::string text = document_of(loop);
     CHECK(json::parse(text).at("loops").at(0).at("process") == name);
     CHECK(json::parse(text).at("loops").at(0).at("thread") == name);
     CHECK(text.find('\n') == text.size() - 1);  // no newline but the last
@@ -115,9 +125,9 @@ TEST_CASE("loops as JSON: names come out as they went in") {
 }
 
 TEST_CASE("loops as JSON: what is no UTF-8 is replaced") {
-  LoopView loop = waiting_loop();
-  loop.process = label_text("a\xffz");
-  loop.thread = "b\xffy";  // has not been through label_text()
+  ShownLoop loop = waiting_loop();
+  loop.process.name = label_text("a\xffz");
+  loop.sample.thread_name = "b\xffy";  // has not been through label_text()
   CHECK(only_loop(loop).at("process") == "a\xef\xbf\xbdz");
   CHECK(only_loop(loop).at("thread") == "b\xef\xbf\xbdy");
 }

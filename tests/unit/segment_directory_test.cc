@@ -3,8 +3,6 @@
 
 #include <sys/stat.h>
 
-#include <set>
-
 #include "exporter/log.h"
 #include "exporter/segment_directory.h"
 #include "tests/unit/test_segment.h"
@@ -14,11 +12,6 @@ using namespace looptap;
 namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 
-std::set<std::string> pid_labels(const SegmentDirectory& directory) {
-  std::set<std::string> labels;
-  for (const auto& [name, segment] : directory.segments()) labels.insert(segment.pid_label);
-  return labels;
-}
 }  // namespace
 
 TEST_CASE("a missing directory is made for everybody, a missing parent is an error") {
@@ -37,17 +30,17 @@ TEST_CASE("the dead linger, are forgotten, and lose their file after a minute") 
   SegmentDirectory directory(parent.path, 30 * kSecond);
   TestSegment segment(parent.path, 1, "x");
   directory.refresh(1000 * kSecond);
-  REQUIRE(directory.segments().size() == 1);
-  CHECK_FALSE(directory.segments().begin()->second.dead_since_ns);
+  REQUIRE(directory.processes().size() == 1);
+  CHECK_FALSE(directory.processes()[0]->dead_since_ns);
   segment.end_process();
   directory.refresh(1001 * kSecond);
-  REQUIRE(directory.segments().size() == 1);
-  CHECK(directory.segments().begin()->second.dead_since_ns == 1001 * kSecond);
-  CHECK(directory.segments().begin()->second.last_alive_ns == 1000 * kSecond);
+  REQUIRE(directory.processes().size() == 1);
+  CHECK(directory.processes()[0]->dead_since_ns == 1001 * kSecond);
+  CHECK(directory.processes()[0]->last_alive_ns == 1000 * kSecond);
   directory.refresh(1031 * kSecond);
-  CHECK(directory.segments().empty());
+  CHECK(directory.processes().empty());
   directory.refresh(1060 * kSecond);
-  CHECK(directory.segments().empty());  // not found anew
+  CHECK(directory.processes().empty());  // not found anew
   CHECK_FALSE(only_file(parent.path).empty());
   directory.refresh(1061 * kSecond);
   CHECK(only_file(parent.path).empty());
@@ -58,7 +51,7 @@ TEST_CASE("the living keep their file, whatever their age") {
   SegmentDirectory directory(parent.path, kSecond);
   TestSegment segment(parent.path, 1, "x");
   for (uint64_t t = 1; t < 100; t++) directory.refresh(t * 100 * kSecond);
-  CHECK(directory.segments().size() == 1);
+  CHECK(directory.processes().size() == 1);
   CHECK_FALSE(only_file(parent.path).empty());
 }
 
@@ -75,23 +68,8 @@ TEST_CASE("only one of two exporters removes, both forget") {
   first.refresh(100 * kSecond);
   CHECK(only_file(parent.path).empty());
   second.refresh(101 * kSecond);
-  CHECK(first.segments().empty());
-  CHECK(second.segments().empty());
-}
-
-TEST_CASE("two living processes never show the same labels") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, kSecond);
-  const std::string pid = std::to_string(getpid());
-  TestSegment first(parent.path, 1, "web");
-  directory.refresh(kSecond);
-  TestSegment second(parent.path, 1, "web"), third(parent.path, 1, "web"), other(parent.path, 1, "db");
-  directory.refresh(2 * kSecond);
-  REQUIRE(directory.segments().size() == 4);
-  const auto labels = pid_labels(directory);
-  CHECK(labels.size() == 3);  // "db" may have the plain pid, too
-  CHECK(labels.contains(pid));
-  CHECK(labels.contains(pid + "@" + std::to_string(pid_namespace())));
+  CHECK(first.processes().empty());
+  CHECK(second.processes().empty());
 }
 
 TEST_CASE("a process that begins anew under its number takes the place of what it was") {
@@ -102,8 +80,8 @@ TEST_CASE("a process that begins anew under its number takes the place of what i
   before.end_process();
   TestSegment after(parent.path, 1, "web");
   directory.refresh(2 * kSecond);
-  REQUIRE(directory.segments().size() == 1);
-  CHECK(pid_labels(directory) == std::set<std::string>{std::to_string(getpid())});
+  REQUIRE(directory.processes().size() == 1);
+  CHECK_FALSE(directory.processes()[0]->dead_since_ns);
 }
 
 TEST_CASE("a refused file is counted once") {
@@ -112,10 +90,51 @@ TEST_CASE("a refused file is counted once") {
   SegmentDirectory directory(parent.path, kSecond);
   std::ofstream(parent.path + "/junk") << "junk";
   for (uint64_t t = 1; t < 5; t++) directory.refresh(t * kSecond);
-  CHECK(directory.rejected().at(Rejection::kForeign) == 1);
+  CHECK(directory.losses().rejected.at(Rejection::kForeign) == 1);
   std::ofstream(parent.path + "/more") << "junk";
   directory.refresh(9 * kSecond);
-  CHECK(directory.rejected().at(Rejection::kForeign) == 2);
+  CHECK(directory.losses().rejected.at(Rejection::kForeign) == 2);
   directory.refresh(1000 * kSecond);
   CHECK(std::filesystem::exists(parent.path + "/junk"));  // what is not ours is not removed
+}
+
+TEST_CASE("what was lost stays counted when its segment is forgotten") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, kSecond);
+  TestSegment segment(parent.path, 1, "x");
+  directory.refresh(kSecond);
+  looptap_add(&segment.segment.header->loops_dropped, 3);
+  directory.read(kSecond);
+  CHECK(directory.losses().dropped_loops == 3);
+  looptap_add(&segment.segment.header->loops_dropped, 2);
+  segment.end_process();
+  directory.refresh(10 * kSecond);
+  directory.refresh(20 * kSecond);
+  CHECK(directory.processes().empty());
+  CHECK(directory.losses().dropped_loops == 5);
+}
+
+TEST_CASE("figures of the dead stand at their exit, or where they were last seen alive") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, 30 * kSecond);
+  TestSegment segment(parent.path, 1, "x");
+  directory.refresh(10 * kSecond);
+  CHECK(directory.processes()[0]->as_of(12 * kSecond) == 12 * kSecond);
+  SECTION("it exited") {
+    segment.segment.header->exited_ns = 11 * kSecond;
+    segment.end_process();
+    directory.refresh(15 * kSecond);
+    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 11 * kSecond);
+  }
+  SECTION("it was killed") {
+    segment.end_process();
+    directory.refresh(15 * kSecond);
+    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 10 * kSecond);
+  }
+  SECTION("it says that it exited tomorrow") {
+    segment.segment.header->exited_ns = UINT64_MAX;
+    segment.end_process();
+    directory.refresh(15 * kSecond);
+    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 10 * kSecond);
+  }
 }
