@@ -197,6 +197,11 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* serve = app.add_subcommand("serve", "the exporter: serves what the probes have measured");
   const std::string serve_address = ":10064";
   add_exporter_flags(*serve, serve_flags, serve_address, kDefaultDirectory);
+  std::string install_directory;
+  CLI::Option* install_flag = serve
+                                  ->add_option("--install.dir", install_directory,
+                                               "put liblooptap.so into DIR first, as a sidecar does")
+                                  ->type_name("DIR");
 
   CLI::App* run = app.add_subcommand("run", "start COMMAND with the probe, and the exporter beside it");
   run->footer("The command comes after --:  looptap run [flags] -- COMMAND [ARG...]");
@@ -237,8 +242,11 @@ Command parse_command_line(int argc, char** argv) {
 
   if (serve->parsed()) {
     if (ours != argc) throw std::invalid_argument("serve takes no command");
+    if (*install_flag && install_directory.empty())
+      throw std::invalid_argument("--install.dir: an empty name");
     const std::string directory = environment_directory();
-    return ServeCommand{check(serve_flags, serve_address, directory.empty() ? kDefaultDirectory : directory)};
+    return ServeCommand{check(serve_flags, serve_address, directory.empty() ? kDefaultDirectory : directory),
+                        install_directory};
   }
   if (run->parsed()) {
     if (command.empty())

@@ -26,6 +26,7 @@ struct ExporterOptions {
 
 struct ServeCommand {
   ExporterOptions exporter;
+  std::string install_directory;  ///< where liblooptap.so is put first; empty: nowhere
 };
 struct RunCommand {
   ExporterOptions exporter;

@@ -16,6 +16,7 @@ namespace looptap {
 namespace {
 
 constexpr const char* kName = "liblooptap.so";
+constexpr mode_t kMode = 0755;  // loadable by the programs of every user
 
 std::runtime_error failure(const std::string& what) {
   return std::runtime_error(what + ": " + strerror(errno));
@@ -31,6 +32,18 @@ void write_all(int fd, const char* bytes, size_t size) {
   }
 }
 
+std::vector<char> read_all(const std::string& path) {
+  std::ifstream from(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>()};
+}
+
+/// Whether the file holds these bytes and the programs of every user can load it.
+bool is_installed(const std::string& path, const std::vector<char>& bytes) {
+  struct stat facts;
+  return lstat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & kMode) == kMode &&
+         read_all(path) == bytes;
+}
+
 }  // namespace
 
 std::string find_probe_library() {
@@ -44,22 +57,22 @@ std::string find_probe_library() {
 }
 
 std::string copy_probe_library(const std::string& library, const std::string& directory) {
-  std::ifstream from(library, std::ios::binary);
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>()};
-  if (!from || bytes.empty()) throw std::runtime_error("cannot read " + library);
+  const std::vector<char> bytes = read_all(library);
+  if (bytes.empty()) throw std::runtime_error("cannot read " + library);
 
   struct stat facts;
   if (stat(directory.c_str(), &facts)) throw failure("cannot install into " + directory);
   if (!S_ISDIR(facts.st_mode))
     throw std::runtime_error("cannot install into " + directory + ": not a directory");
   const std::string final_name = directory + "/" + kName;
+  if (is_installed(final_name, bytes)) return final_name;
   std::string temporary = directory + "/." + kName + ".XXXXXX";
   const int fd = mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) throw failure("cannot install into " + directory);
   try {
     write_all(fd, bytes.data(), bytes.size());
-    // Readable by the programs of every user; the umask does not apply.
-    if (fchmod(fd, 0755) || fsync(fd)) throw failure("cannot write " + temporary);
+    // Past the umask.
+    if (fchmod(fd, kMode) || fsync(fd)) throw failure("cannot write " + temporary);
     if (rename(temporary.c_str(), final_name.c_str())) throw failure("cannot write " + final_name);
   } catch (...) {
     close(fd);

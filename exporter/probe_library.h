@@ -10,7 +10,8 @@ namespace looptap {
 std::string find_probe_library();
 
 /// Copies the library into an existing directory, atomically: whoever loads it meanwhile gets the old one or
-/// the new one, whole. \return the new file's path. \throws std::runtime_error with one clear line.
+/// the new one, whole. Where the very same library is there it is left alone, and nothing need be writable.
+/// \return the file's path. \throws std::runtime_error with one clear line.
 std::string copy_probe_library(const std::string& library, const std::string& directory);
 
 /// Whether LD_PRELOAD can hold the path: it takes blanks and colons for separators.

@@ -4,6 +4,8 @@
 #include <cstdlib>
 
 #include "exporter/exporter.h"
+#include "exporter/log.h"
+#include "exporter/probe_library.h"
 
 namespace looptap {
 
@@ -16,6 +18,9 @@ int serve(const ServeCommand& command) {
   sigprocmask(SIG_BLOCK, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
+  // First, so that whoever finds us ready finds the library, too.
+  if (!command.install_directory.empty())
+    log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), command.install_directory));
   Exporter exporter(command.exporter);
   int signal_number = 0;
   sigwait(&stop, &signal_number);

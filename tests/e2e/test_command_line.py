@@ -57,6 +57,11 @@ WRONG = {
     'telemetry_path_of_another_page': ([*SERVE, '--web.telemetry-path=/-/healthy'], '/-/healthy'),
     'unknown_log_level': ([*SERVE, '--log.level=loud'], 'loud'),
 
+    'no_name_to_install_into': ([*SERVE, '--install.dir='], '--install.dir'),
+    'nowhere_to_install_into': ([*SERVE, '--install.dir=/nonexistent'], '/nonexistent'),
+    'file_to_install_into': ([*SERVE, '--install.dir=/dev/null'], '/dev/null'),
+    'install_dir_of_run': (['run', '--install.dir=/tmp', '--', 'true'], '--install.dir'),
+
     'run_without_a_command': (['run'], 'command'),
     'run_with_nothing_behind_the_dashes': (['run', '--'], 'command'),
     'run_without_dashes': (['run', str(PLAIN_EPOLL), '1'], '--'),

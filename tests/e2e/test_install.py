@@ -1,4 +1,5 @@
-"""looptap install: puts the library into a folder, and disturbs nobody who has loaded it."""
+"""looptap install and serve --install.dir: put the library into a folder, and disturb nobody who has
+loaded it."""
 
 import os
 
@@ -37,8 +38,22 @@ class Install(LooptapTest):
         self.run_program([PLAIN_EPOLL, '5'], preload=[self.library])
         self.assertEqual(metrics.scrape().value('eventloop_waits_total'), 5)
 
+    def test_leaves_the_same_library_alone(self):
+        self.install()
+        first = self.library.stat().st_ino
+        self.install()
+        self.assertEqual(self.library.stat().st_ino, first)
+
+    def test_replaces_the_same_library_where_others_cannot_load_it(self):
+        self.install()
+        self.library.chmod(0o700)
+        self.install()
+        self.assertEqual(self.library.stat().st_mode & 0o555, 0o555)
+
     def test_second_one_does_not_disturb_who_has_loaded_the_first(self):
         self.install()
+        with open(self.library, 'ab') as library:
+            library.write(b'another version')
         first = self.library.stat().st_ino
         metrics = self.serve()
         program = self.start([PLAIN_EPOLL, '1000'], preload=[self.library])
@@ -55,3 +70,30 @@ class Install(LooptapTest):
         self.assertEqual(program.wait(), 2, program)
         self.assertRegex(program.err, r'\Alooptap: [^\n]+\n\Z')
         self.assertEqual(os.listdir(self.target), [PROBE.name])
+
+
+class ServeInstalls(LooptapTest):
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.folder / 'target'
+        self.target.mkdir()
+        self.library = self.target / PROBE.name
+
+    def test_the_library_is_there_when_it_serves(self):
+        metrics = self.serve(f'--install.dir={self.target}')
+        self.assertEqual(metrics.request('/-/ready').status, 200)
+        self.assertEqual(self.library.read_bytes(), PROBE.read_bytes())
+        self.run_program([PLAIN_EPOLL, '5'], preload=[self.library])
+        self.assertEqual(metrics.scrape().value('eventloop_waits_total'), 5)
+
+    def test_does_not_serve_where_it_cannot_install(self):
+        self.library.mkdir()
+        program = self.run_program([LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
+                                    f'--segments.dir={self.segments}', f'--install.dir={self.target}'])
+        self.assertEqual(program.wait(), 2, program)
+        self.assertRegex(program.err, r'\Alooptap: error: cannot write [^\n]+\n\Z')
+
+    def test_installs_nothing_unasked(self):
+        self.serve()
+        self.assertEqual(os.listdir(self.target), [])
