@@ -121,11 +121,13 @@ $(BUILD)/flags: FORCE | deps
 $(BUILD)/sources: FORCE
 	$(call hold,$(exporter_objects) $(unit_objects))
 
-# Names the commit. Root, who installs, may ask about a tree that is not root's (safe.directory), and a commit that is
+# Names the commit, unless REVISION does. Root, who installs, may ask about a tree that is not root's (safe.directory), and a commit that is
 # being made at this moment must not meet a lock.
 $(BUILD)/revision: FORCE
-	$(call hold,$(shell [ -e .git ] && \
-	  GIT_OPTIONAL_LOCKS=0 git -c safe.directory='*' describe --always --dirty 2>/dev/null))
+	$(call hold,$(revision_of_tree))
+REVISION ?=
+revision_of_tree = $(or $(REVISION),$(shell [ -e .git ] && \
+  GIT_OPTIONAL_LOCKS=0 git -c safe.directory='*' describe --always --dirty 2>/dev/null))
 
 # ---- The exporter -------------------------------------------------------------------------------------------------
 
@@ -390,6 +392,16 @@ bench-exporter: build $(BUILD)/bench/live_loops ## measure scrapes, memory and i
 
 $(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/flags
 	$(call build_victim,CXX,$(CXX) -std=c++20 -O2)
+
+# ---- The container image, and pods that are run with it ------------------------------------------------------------
+
+.PHONY: image
+
+image_name := localhost/looptap:$(file <VERSION)
+
+image: ## build the container image with podman, from Debian's packages alone
+	@deploy/deps image
+	deploy/build_image '$(image_name)' '$(file <VERSION)' '$(revision_of_tree)'
 
 # ---- Dependencies on headers, written by the compilers ------------------------------------------------------------
 
