@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes an exporter."""
+"""A real Prometheus that scrapes exporters."""
 
 import json
 import urllib.parse
@@ -19,9 +19,13 @@ class PrometheusTest(LooptapTest):
 
     def scrape_with_prometheus(self, metrics, *flags):
         """Starts a Prometheus that scrapes the exporter each second."""
+        self.start_prometheus(CONFIGURATION.format(port=metrics.port), *flags)
+        wait_until(lambda: self.query('up') == [1], 'it has scraped')
+
+    def start_prometheus(self, configuration, *flags):
         program = find_program('prometheus')
         path = self.folder / 'prometheus.yml'
-        path.write_text(CONFIGURATION.format(port=metrics.port))
+        path.write_text(configuration)
         for _ in range(3):  # somebody else may take the port first
             self.port = free_port()
             server = self.start([program, f'--config.file={path}',
@@ -30,8 +34,8 @@ class PrometheusTest(LooptapTest):
             wait_until(lambda: self.is_ready() or server.process.poll() is not None,
                        f'{server} is ready')
             if server.process.poll() is None:
-                break
-        wait_until(lambda: self.query('up') == [1], 'it has scraped')
+                return
+        self.fail(f'{server} does not start')
 
     def is_ready(self):
         try:
@@ -39,9 +43,13 @@ class PrometheusTest(LooptapTest):
         except OSError:
             return False
 
+    def ask(self, path, **parameters):
+        """What an endpoint of its API answers."""
+        answer = json.loads(request(self.port, f'{path}?{urllib.parse.urlencode(parameters)}').body)
+        self.assertEqual(answer['status'], 'success', answer)
+        return answer['data']
+
     def query(self, expression):
         """The values of an instant query."""
-        path = '/api/v1/query?' + urllib.parse.urlencode({'query': expression})
-        answer = json.loads(request(self.port, path).body)
-        self.assertEqual(answer['status'], 'success', answer)
-        return [float(sample['value'][1]) for sample in answer['data']['result']]
+        return [float(sample['value'][1])
+                for sample in self.ask('/api/v1/query', query=expression)['result']]
