@@ -27,7 +27,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 
-.PHONY: help build test test-sanitizers demo install format check-format clean deps check-shared-headers test-programs FORCE
+.PHONY: help build test demo install format check-format clean deps check-shared-headers test-programs FORCE
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
@@ -39,12 +39,6 @@ build: $(BUILD)/looptap $(BUILD)/liblooptap.so ## compile the exporter and the p
 
 test: build check-shared-headers test-programs ## run every test
 	tests/run
-
-test-sanitizers: ## the unit tests under ThreadSanitizer, and under AddressSanitizer and UBSan
-	+$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/unit
-	build/thread/tests/unit
-	+$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined build/address-undefined/tests/unit
-	build/address-undefined/tests/unit
 
 demo: build ## watch a program block its event loop
 	deploy/examples/demo
@@ -78,7 +72,8 @@ say = $(if $(Q),@printf '  %-5s %s\n' '$1' '$2')
 
 # ---- Flags --------------------------------------------------------------------------------------------------------
 
-warnings = -Wall -Wextra $(if $(CI),-Werror)
+# Sanitizers make gcc see what is not there.
+warnings = -Wall -Wextra $(if $(CI),$(if $(SANITIZE),,-Werror))
 
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -228,6 +223,26 @@ $(BUILD)/tests/unit: $(unit_objects) $(filter-out %/main.o,$(exporter_objects)) 
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $(filter %.o,$^) -o $@ $(catch_libs) $(exporter_libs)
+
+# ---- Unit tests under sanitizers: this Makefile once more, with other flags ----------------------------------------
+
+.PHONY: test-sanitizers
+
+sanitizers := thread address-undefined
+# $1: one of them; $2: what else make is to be told.
+make_sanitized = $(MAKE) --no-print-directory SANITIZE=$(subst -,$(comma),$1) BUILD='$(BUILD)/$1' $2 '$(BUILD)/$1/tests/unit'
+
+test-sanitizers: ## all unit tests under ThreadSanitizer, and under AddressSanitizer and UBSan
+	+$(Q)$(foreach each,$(sanitizers),$(call make_sanitized,$(each)) && '$(BUILD)/$(each)/tests/unit' &&) true
+
+# In every run of the tests: the state machine, and who writes and reads segments.
+sanitized_tests := main loop_state_test loop_state_model_test segment_file_test slot_reader_test
+sanitized_sources := segment_file slot_reader rejection loop_sample latency label_text
+
+test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)
+$(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: FORCE | build
+	+$(Q)$(call make_sanitized,$*,unit_objects='$(sanitized_tests:%=$(BUILD)/$*/obj/tests/unit/%.o)' \
+	  exporter_objects='$(sanitized_sources:%=$(BUILD)/$*/obj/exporter/%.o)')
 
 $(BUILD)/tests/victims/%: tests/victims/%.c $(BUILD)/flags
 	$(call build_victim,CC,$(CC))
