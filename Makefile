@@ -77,9 +77,8 @@ warnings = -Wall -Wextra $(if $(CI),$(if $(SANITIZE),,-Werror))
 
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
-  $(shell $(PKG_CONFIG) --cflags prometheus-cpp-core) $(sanitize)
-exporter_libs = $(shell $(PKG_CONFIG) --libs prometheus-cpp-core) -lcivetweb -lz -pthread
+exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. $(sanitize)
+exporter_libs = -lcivetweb -lz -pthread
 
 # x86_64, aarch64: names the assembly and the flags that belong to it.
 arch = $(firstword $(subst -, ,$(shell $(CXX) -dumpmachine)))
@@ -316,7 +315,7 @@ launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(em
 
 FUZZ_SECONDS ?= 600
 fuzz_objects := $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(filter-out exporter/main.cc,$(wildcard exporter/*.cc)))
-fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. $(shell $(PKG_CONFIG) --cflags prometheus-cpp-core) \
+fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 fuzz: fuzzers ## fuzz the reader of segments for FUZZ_SECONDS (600), then the texts for a tenth of that

@@ -99,16 +99,16 @@ const char* content_type(ExpositionFormat format) {
   return "text/plain; version=0.0.4; charset=utf-8";
 }
 
-std::string serialize(const Exposition& exposition, ExpositionFormat format) {
+std::unique_ptr<SeriesWriter> make_writer(ExpositionFormat format) {
   switch (format) {
     case ExpositionFormat::kProtobuf:
-      return to_protobuf(exposition);
+      return std::make_unique<ProtobufWriter>();
     case ExpositionFormat::kOpenMetrics:
-      return to_text(exposition.families, TextDialect::kOpenMetrics);
+      return std::make_unique<TextWriter>(TextDialect::kOpenMetrics);
     case ExpositionFormat::kText:
       break;
   }
-  return to_text(exposition.families, TextDialect::kPrometheus);
+  return std::make_unique<TextWriter>(TextDialect::kPrometheus);
 }
 
 }  // namespace looptap

@@ -1,17 +1,35 @@
-// What is served: families of metrics, and the formats in which Prometheus reads them.
+// What is served: families of metrics, written series by series in one of the formats that Prometheus reads.
+//
+// Not prometheus-cpp's model and serializers. The model of a thousand loops takes 20 MB and more time than all that is
+// computed for it; its text knows no OpenMetrics, writes `le="1"` where Prometheus' protobuf path makes `le="1.0"` (two
+// series out of one, where the format changes) and does not escape HELP; and it has no native histograms.
 #pragma once
 
-#include <prometheus/metric_family.h>
-
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 namespace looptap {
 
-/// A native histogram with positive buckets, beside the classic one that prometheus-cpp's model holds.
+enum class MetricType { kCounter, kGauge, kSummary, kHistogram };
+
+struct Label {
+  std::string_view name;
+  std::string_view value;  ///< UTF-8
+};
+using Labels = std::vector<Label>;
+
+/// A number that stands in a label (`le`, `quantile`), and how the texts write it there.
+struct LabelNumber {
+  explicit LabelNumber(double number);
+  double value;
+  std::string text;
+};
+using LabelNumbers = std::vector<LabelNumber>;
+
+/// A native histogram with positive buckets, beside a classic one with the same counts.
 /// https://github.com/prometheus/client_model, io/prometheus/client/metrics.proto
 struct NativeHistogram {
   struct Bucket {
@@ -24,20 +42,44 @@ struct NativeHistogram {
   std::vector<Bucket> buckets;  ///< ascending, none of them empty
 };
 
-struct Exposition {
-  std::vector<prometheus::MetricFamily> families;
-  /// By the place of the family and of the metric in it. Their counts add up to the classic histogram's.
-  std::map<std::pair<size_t, size_t>, NativeHistogram> natives;
+/// A family while its series are added.
+struct MetricFamily {
+  const char* name;
+  const char* help;
+  MetricType type;
+  std::string series;  ///< in the format of the writer that adds them
+};
+
+/// Writes in one format. Not thread-safe.
+class SeriesWriter {
+ public:
+  virtual ~SeriesWriter() = default;
+
+  /// The labels of the series that follow.
+  virtual void set_labels(const Labels& labels) = 0;
+
+  virtual void add_value(MetricFamily& family, double value) = 0;  ///< of a counter or a gauge
+  virtual void add_summary(MetricFamily& family, const LabelNumbers& quantiles,
+                           const std::vector<double>& values, uint64_t count, double sum) = 0;
+  /// \param bounds without the infinite one.
+  /// \param cumulative one for each bound, and the total at the end.
+  /// \param native nullptr: none; written where has_natives().
+  virtual void add_histogram(MetricFamily& family, const LabelNumbers& bounds,
+                             const std::vector<uint64_t>& cumulative, double sum,
+                             const NativeHistogram* native) = 0;
+  virtual bool has_natives() const = 0;
+
+  /// The whole: each family's head and series. Takes the families' memory.
+  virtual std::string join(std::vector<MetricFamily> families) const = 0;
 };
 
 enum class ExpositionFormat { kText, kOpenMetrics, kProtobuf };
+
+std::unique_ptr<SeriesWriter> make_writer(ExpositionFormat format);
 
 /// The format that an Accept header prefers (RFC 9110, 12.5.1); text where it does not say.
 ExpositionFormat choose_format(const std::string& accept);
 
 const char* content_type(ExpositionFormat format);
-
-/// Native histograms are written in protobuf only, beside the classic ones; the texts have no room for them.
-std::string serialize(const Exposition& exposition, ExpositionFormat format);
 
 }  // namespace looptap

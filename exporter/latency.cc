@@ -50,6 +50,13 @@ uint32_t bucket_of_bound(uint64_t x_ns) {
                                           : static_cast<uint32_t>(looptap_bucket(x_ns));
 }
 
+/// S(0): the time away.
+int64_t away_of(const Observed& observed) {
+  const int64_t away_ns = as_signed(observed.iterations.total_ns) + as_signed(observed.open_at_end_ns) -
+                          as_signed(observed.open_at_start_ns);
+  return std::clamp<int64_t>(away_ns, 0, kMost_ns);
+}
+
 }  // namespace
 
 Observed lifetime_of(const LoopSample& sample) {
@@ -57,41 +64,32 @@ Observed lifetime_of(const LoopSample& sample) {
   return {sample.iterations, reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
 }
 
-LatencyDistribution::LatencyDistribution(const Observed& observed)
-    : excess_ns_(LOOPTAP_BUCKETS + 1), end_ns_(bound_ns(LOOPTAP_BUCKETS)) {
+uint64_t observed_ns(const Observed& observed) {
+  return static_cast<uint64_t>(as_signed(observed.idle_ns) + away_of(observed));
+}
+
+LatencyDistribution::LatencyDistribution(const Observed& observed, uint32_t lowest_bound)
+    : end_ns_(bound_ns(LOOPTAP_BUCKETS)) {
   const DurationHistogram& closed = observed.iterations;
-  const int64_t open_at_end = as_signed(observed.open_at_end_ns);
-  const int64_t open_at_start = as_signed(observed.open_at_start_ns);
+  away_ns_ = away_of(observed);
+  observed_ns_ = static_cast<int64_t>(looptap::observed_ns(observed));
 
-  away_ns_ = as_signed(closed.total_ns) + open_at_end - open_at_start;
-  away_ns_ = std::clamp<int64_t>(away_ns_, 0, kMost_ns);
-  observed_ns_ = as_signed(observed.idle_ns) + away_ns_;
-
-  // From the longest bucket down: what lies above a bound, as a count and a sum.
-  const double place = mean_place(closed);
-  __int128 count = 0, sum_ns = 0;  // a hostile count times a bound has up to 117 bits
-  auto bucket = closed.buckets.rbegin();
   // Above the longest of all there is nothing: S is 0 there already.
   uint32_t end = closed.buckets.empty() ? 0 : closed.buckets.back().index + 1;
   for (const uint64_t open_ns : {observed.open_at_end_ns, observed.open_at_start_ns})
     if (open_ns > bound_ns(0))
       end = std::max(end, std::min(bucket_of_bound(open_ns) + 1, uint32_t{LOOPTAP_BUCKETS}));
-  for (uint32_t k = end; k-- > 0;) {
-    for (; bucket != closed.buckets.rend() && bucket->index >= k; ++bucket) {
-      count += bucket->count;
-      if (bucket->index >= LOOPTAP_FIRST_SUMMED) {
-        sum_ns += bucket->sum_ns;
-      } else {
-        const double low = static_cast<double>(bound_ns(bucket->index));
-        const double high = static_cast<double>(bound_ns(bucket->index + 1));
-        sum_ns += static_cast<__int128>(static_cast<double>(bucket->count) * (low + place * (high - low)));
-      }
-    }
-    const int64_t x = as_signed(bound_ns(k));
-    const __int128 excess =
-        sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
-    excess_ns_[k] = static_cast<int64_t>(std::clamp<__int128>(excess, excess_ns_[k + 1], away_ns_));
-  }
+  excess_ns_.resize(end + 1);
+
+  // Where a hostile count times a bound may have up to 117 bits, it is given the room.
+  uint64_t sum_ns = 0;
+  for (const auto& bucket : closed.buckets) sum_ns = sum_of(sum_ns, bucket.sum_ns);
+  constexpr uint64_t kHalf_ns = kMost_ns / 2;
+  const bool is_plausible = sum_ns < kHalf_ns && closed.count() < kHalf_ns / bound_ns(end);
+  if (is_plausible)
+    fill<int64_t>(observed, lowest_bound);
+  else
+    fill<__int128>(observed, lowest_bound);
 
   // The last bucket has no end of its own: it reaches as far as its longest iteration, or their mean.
   end_ns_ = std::max(end_ns_, observed.open_at_end_ns);
@@ -99,10 +97,38 @@ LatencyDistribution::LatencyDistribution(const Observed& observed)
     end_ns_ = std::max(end_ns_, closed.buckets.back().sum_ns / closed.buckets.back().count);
 }
 
+/// From the longest bucket down: what lies above a bound, as a count and a sum.
+template <typename Wide>
+void LatencyDistribution::fill(const Observed& observed, uint32_t lowest_bound) {
+  const DurationHistogram& closed = observed.iterations;
+  const int64_t open_at_end = as_signed(observed.open_at_end_ns);
+  const int64_t open_at_start = as_signed(observed.open_at_start_ns);
+  const double place = lowest_bound < LOOPTAP_FIRST_SUMMED ? mean_place(closed) : 0;
+  Wide count = 0, sum_ns = 0;
+  auto bucket = closed.buckets.rbegin();
+  for (auto k = static_cast<uint32_t>(excess_ns_.size() - 1); k-- > lowest_bound;) {
+    for (; bucket != closed.buckets.rend() && bucket->index >= k; ++bucket) {
+      count += static_cast<Wide>(bucket->count);
+      if (bucket->index >= LOOPTAP_FIRST_SUMMED) {
+        sum_ns += static_cast<Wide>(bucket->sum_ns);
+      } else {
+        const double low = static_cast<double>(bound_ns(bucket->index));
+        const double high = static_cast<double>(bound_ns(bucket->index + 1));
+        sum_ns += static_cast<Wide>(static_cast<double>(bucket->count) * (low + place * (high - low)));
+      }
+    }
+    const int64_t x = as_signed(bound_ns(k));
+    const Wide excess =
+        sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
+    excess_ns_[k] = static_cast<int64_t>(std::clamp<Wide>(excess, excess_ns_[k + 1], away_ns_));
+  }
+}
+
 void LatencyDistribution::add(const LatencyDistribution& other) {
   // Cut off as each of them is, so that this can be done again and again; what was ordered stays so.
   const auto add_up = [](int64_t& sum, int64_t value) { sum = std::min(sum + value, 2 * (kMost_ns - 1)); };
-  for (size_t k = 0; k < excess_ns_.size(); k++) add_up(excess_ns_[k], other.excess_ns_[k]);
+  excess_ns_.resize(std::max(excess_ns_.size(), other.excess_ns_.size()));
+  for (size_t k = 0; k < other.excess_ns_.size(); k++) add_up(excess_ns_[k], other.excess_ns_[k]);
   add_up(away_ns_, other.away_ns_);
   add_up(observed_ns_, other.observed_ns_);
   end_ns_ = std::max(end_ns_, other.end_ns_);
@@ -126,7 +152,7 @@ double LatencyDistribution::quantile(double q) const {
 
 int64_t LatencyDistribution::weight_below(uint32_t k, uint64_t x_ns) const {
   const uint64_t low = bound_ns(k), high = bound_ns(k + 1);
-  const auto weight = static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]);
+  const auto weight = static_cast<uint64_t>(excess_ns(k) - excess_ns(k + 1));
   if (x_ns >= high) return as_signed(weight);
   return x_ns <= low ? 0 : as_signed(share(weight, x_ns - low, high - low));
 }
@@ -134,11 +160,12 @@ int64_t LatencyDistribution::weight_below(uint32_t k, uint64_t x_ns) const {
 LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) const {
   LatencyHistogram histogram;
   constexpr uint32_t kFirst = LOOPTAP_FIRST_SUMMED;
-  const auto zero_weight = static_cast<uint64_t>(observed_ns_ - excess_ns_[kFirst]);
+  const auto zero_weight = static_cast<uint64_t>(observed_ns_ - excess_ns(kFirst));
   histogram.zero_count = zero_weight / kObservation_ns;
 
-  histogram.counts.reserve(LOOPTAP_BUCKETS - kFirst);
-  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS; k++)
+  const auto end = static_cast<uint32_t>(excess_ns_.size() - 1);
+  if (end > kFirst) histogram.counts.reserve(end - kFirst);
+  for (uint32_t k = kFirst; k < end; k++)
     histogram.counts.push_back(static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]) / kObservation_ns);
 
   for (const uint64_t x : classic_bounds) {
@@ -154,8 +181,8 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
 
   // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
   double area = static_cast<double>(bound_ns(kFirst)) * 0.5 *
-                (static_cast<double>(away_ns_) + static_cast<double>(excess_ns_[kFirst]));
-  for (uint32_t k = kFirst; k < LOOPTAP_BUCKETS && excess_ns_[k] > 0; k++)
+                (static_cast<double>(away_ns_) + static_cast<double>(excess_ns(kFirst)));
+  for (uint32_t k = kFirst; k < end; k++)
     area += static_cast<double>(bound_ns(k + 1) - bound_ns(k)) * 0.5 *
             (static_cast<double>(excess_ns_[k]) + static_cast<double>(excess_ns_[k + 1]));
   histogram.sum_seconds = area / kObservation_ns * kNanosecond;
@@ -165,14 +192,15 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
 ClassicHistogram LatencyHistogram::classic(const Bounds& bounds) const {
   ClassicHistogram histogram;
   constexpr uint32_t kFirst = LOOPTAP_FIRST_SUMMED;
+  const auto end = static_cast<uint32_t>(kFirst + counts.size());
   uint64_t below = zero_count;
   uint32_t k = kFirst;
   for (size_t i = 0; i < bounds.size(); i++) {
     const bool within_zero = bounds[i] <= bound_ns(kFirst);
-    for (; k < LOOPTAP_BUCKETS && bound_ns(k + 1) < bounds[i]; k++) below += counts[k - kFirst];
+    for (; k < end && bound_ns(k + 1) < bounds[i]; k++) below += counts[k - kFirst];
     histogram.cumulative.push_back(within_zero ? bound_counts[i] : below + bound_counts[i]);
   }
-  for (; k < LOOPTAP_BUCKETS; k++) below += counts[k - kFirst];
+  for (; k < end; k++) below += counts[k - kFirst];
   histogram.cumulative.push_back(below);
   histogram.sum_seconds = sum_seconds;
   return histogram;
@@ -181,9 +209,21 @@ ClassicHistogram LatencyHistogram::classic(const Bounds& bounds) const {
 void LatencyHistogram::raise_to(const LatencyHistogram& shown) {
   zero_count = std::max(zero_count, shown.zero_count);
   sum_seconds = std::max(sum_seconds, shown.sum_seconds);
-  for (size_t i = 0; i < counts.size(); i++) counts[i] = std::max(counts[i], shown.counts[i]);
+  counts.resize(std::max(counts.size(), shown.counts.size()));
+  for (size_t i = 0; i < shown.counts.size(); i++) counts[i] = std::max(counts[i], shown.counts[i]);
   for (size_t i = 0; i < bound_counts.size(); i++)
     bound_counts[i] = std::max(bound_counts[i], shown.bound_counts[i]);
+}
+
+std::vector<double> latency_quantiles(const Observed& observed, const std::vector<double>& quantiles) {
+  const auto away_ns = static_cast<double>(away_of(observed));
+  const auto all_ns = static_cast<double>(observed_ns(observed));
+  const double highest = quantiles.empty() ? 0 : *std::max_element(quantiles.begin(), quantiles.end());
+  if (all_ns > 0 && away_ns <= (1 - highest) * all_ns) return std::vector<double>(quantiles.size());
+  const LatencyDistribution latency(observed);
+  std::vector<double> result;
+  for (const double q : quantiles) result.push_back(latency.quantile(q));
+  return result;
 }
 
 double duration_quantile(const DurationHistogram& durations, double q) {

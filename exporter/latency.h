@@ -28,6 +28,9 @@ struct Observed {
 /// All of a loop's life.
 Observed lifetime_of(const LoopSample& sample);
 
+/// DESIGN's T.
+uint64_t observed_ns(const Observed& observed);
+
 /// Upper bounds are in nanoseconds, inclusive, ascending, without the infinite one.
 using Bounds = std::vector<uint64_t>;
 
@@ -39,8 +42,8 @@ struct ClassicHistogram {
 
 /// Histogram of the latency, one observation per millisecond of T.
 struct LatencyHistogram {
-  uint64_t zero_count = 0;             ///< at most 2^-10 s
-  std::vector<uint64_t> counts;        ///< buckets LOOPTAP_FIRST_SUMMED .. LOOPTAP_BUCKETS - 1
+  uint64_t zero_count = 0;       ///< at most 2^-10 s
+  std::vector<uint64_t> counts;  ///< buckets from LOOPTAP_FIRST_SUMMED on, up to the last that holds any
   std::vector<uint64_t> bound_counts;  ///< by classic bound: those of its bucket that lie at or below it
   double sum_seconds = 0;
 
@@ -53,7 +56,9 @@ struct LatencyHistogram {
 
 class LatencyDistribution {
  public:
-  explicit LatencyDistribution(const Observed& observed);
+  /// \param lowest_bound those below it are not looked at, which saves time: for histogram() LOOPTAP_FIRST_SUMMED
+  /// will do, quantile() needs all.
+  explicit LatencyDistribution(const Observed& observed, uint32_t lowest_bound = 0);
 
   /// Takes in another loop's: arrivals are then spread over both. Exact, since all share the buckets.
   void add(const LatencyDistribution& other);
@@ -67,18 +72,25 @@ class LatencyDistribution {
 
   /// S(x) in ns at bound k (0 .. LOOPTAP_BUCKETS) of the scheme; exact from LOOPTAP_FIRST_SUMMED on. The
   /// last bucket takes what is longer than its bound, so at LOOPTAP_BUCKETS it is 0.
-  int64_t excess_ns(uint32_t k) const { return excess_ns_[k]; }
+  int64_t excess_ns(uint32_t k) const { return k < excess_ns_.size() ? excess_ns_[k] : 0; }
   int64_t observed_ns() const { return observed_ns_; }
 
  private:
   /// How much time with latencies of bucket `k` lies at or below x, a point of that bucket.
   int64_t weight_below(uint32_t k, uint64_t x_ns) const;
 
-  std::vector<int64_t> excess_ns_;  // S at every bound
+  template <typename Wide>
+  void fill(const Observed& observed, uint32_t lowest_bound);
+
+  std::vector<int64_t> excess_ns_;  // S at every bound, up to the first that nothing lies above
   int64_t away_ns_ = 0;             // S(0)
   int64_t observed_ns_ = 0;         // T
   uint64_t end_ns_ = 0;             // where the last bucket ends
 };
+
+/// Those of the latency, in seconds; NaN when nothing was observed. Most loops are away so little that all of these
+/// are 0, and then it takes no time to know.
+std::vector<double> latency_quantiles(const Observed& observed, const std::vector<double>& quantiles);
 
 /// The quantile of the durations themselves, in seconds; NaN when there are none.
 double duration_quantile(const DurationHistogram& durations, double q);

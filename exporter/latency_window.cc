@@ -2,37 +2,39 @@
 
 namespace looptap {
 
+namespace {
+
+uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+uint64_t idle_ns(const Reckoning& reckoning) { return sum_of(reckoning.wait_ns, reckoning.poll_ns); }
+
+}  // namespace
+
 LatencyWindow::LatencyWindow(const LoopSample& first) {
   tick(first);
   spans_.clear();
-}
-
-LatencyWindow::Span LatencyWindow::since_last_tick(const LoopSample& sample) const {
-  const Reckoning reckoning = reckon(sample);
-  const uint64_t idle_ns = reckoning.wait_ns + reckoning.poll_ns;
-  return {sample.iterations.since(last_iterations_), idle_ns > last_idle_ns_ ? idle_ns - last_idle_ns_ : 0,
-          last_open_ns_};
+  start_iterations_ = first.iterations;
+  start_idle_ns_ = last_idle_ns_;
 }
 
 void LatencyWindow::tick(const LoopSample& sample) {
-  spans_.push_back(since_last_tick(sample));
-  if (spans_.size() > kTicks) spans_.pop_front();
-  const Reckoning reckoning = reckon(sample);
-  last_iterations_ = sample.iterations;
-  last_idle_ns_ = reckoning.wait_ns + reckoning.poll_ns;
-  last_open_ns_ = reckoning.open_iteration_ns;
+  const Reckoning now = reckon(sample);
+  spans_.push_back({PackedHistogram(sample.iterations.since(last_iterations_.unpack())),
+                    minus_or_zero(idle_ns(now), last_idle_ns_), last_open_ns_});
+  if (spans_.size() > kTicks) {
+    start_iterations_.add(spans_.front().iterations.unpack());
+    start_idle_ns_ = sum_of(start_idle_ns_, spans_.front().idle_ns);
+    spans_.pop_front();
+  }
+  last_iterations_ = PackedHistogram(sample.iterations);
+  last_idle_ns_ = idle_ns(now);
+  last_open_ns_ = now.open_iteration_ns;
 }
 
 Observed LatencyWindow::observed(const LoopSample& sample) const {
-  const Span latest = since_last_tick(sample);
-  Observed observed{latest.iterations, latest.idle_ns, reckon(sample).open_iteration_ns,
-                    latest.open_at_start_ns};
-  for (const Span& span : spans_) {
-    observed.iterations.add(span.iterations);
-    observed.idle_ns += span.idle_ns;
-  }
-  if (!spans_.empty()) observed.open_at_start_ns = spans_.front().open_at_start_ns;
-  return observed;
+  const Reckoning now = reckon(sample);
+  return {sample.iterations.since(start_iterations_), minus_or_zero(idle_ns(now), start_idle_ns_),
+          now.open_iteration_ns, spans_.empty() ? last_open_ns_ : spans_.front().open_at_start_ns};
 }
 
 }  // namespace looptap

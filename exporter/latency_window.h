@@ -6,6 +6,7 @@
 
 #include "exporter/latency.h"
 #include "exporter/loop_sample.h"
+#include "exporter/packed_histogram.h"
 
 namespace looptap {
 
@@ -27,14 +28,17 @@ class LatencyWindow {
 
  private:
   struct Span {
-    DurationHistogram iterations;
+    PackedHistogram iterations;  // that closed in it
     uint64_t idle_ns = 0;
     uint64_t open_at_start_ns = 0;
   };
-  Span since_last_tick(const LoopSample& sample) const;
 
-  std::deque<Span> spans_;  // the oldest first, at most kTicks
-  DurationHistogram last_iterations_;
+  std::deque<Span> spans_;  // from one tick to the next, the oldest first, at most kTicks
+  // Before the first of them,
+  DurationHistogram start_iterations_;
+  uint64_t start_idle_ns_ = 0;
+  // and at the last tick.
+  PackedHistogram last_iterations_;
   uint64_t last_idle_ns_ = 0;
   uint64_t last_open_ns_ = 0;
 };

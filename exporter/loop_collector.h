@@ -1,8 +1,9 @@
-// The metrics of DESIGN section 4, as prometheus-cpp's model.
+// The metrics of DESIGN section 4.
 #pragma once
 
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "exporter/exposition.h"
@@ -25,8 +26,7 @@ class LoopCollector {
   LoopCollector(LoopMonitor& monitor, CollectorSettings settings);
 
   /// Reads every loop anew. The one observation that is late: how long the scrape before this one took.
-  /// \param with_natives whether native histograms are wanted, too.
-  Exposition collect(bool with_natives);
+  std::string collect(ExpositionFormat format);
 
  private:
   LoopMonitor& monitor_;

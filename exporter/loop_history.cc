@@ -44,7 +44,7 @@ LoopHistory::LoopHistory(const LoopSample& begin) {
 void LoopHistory::tick(const LoopSample& sample, uint32_t unix_s) {
   const Reckoning now = reckon(sample);
   const uint64_t idle_ns = now.wait_ns + now.poll_ns;
-  const Observed observed{sample.iterations.since(iterations_), minus_or_zero(idle_ns, idle_ns_),
+  const Observed observed{sample.iterations.since(iterations_.unpack()), minus_or_zero(idle_ns, idle_ns_),
                           now.open_iteration_ns, open_ns_};
 
   HistoryColumn column;
@@ -56,14 +56,10 @@ void LoopHistory::tick(const LoopSample& sample, uint32_t unix_s) {
     column.p50_seconds = column.p95_seconds = column.p99_seconds = std::numeric_limits<float>::quiet_NaN();
   } else {
     column.blocked_seconds = seconds(blocked_ns(sample));
-    // Most loops are away for less than one part in a hundred, and then every one of these quantiles is 0.
-    const uint64_t away_ns = minus_or_zero(observed.iterations.total_ns + now.open_iteration_ns, open_ns_);
-    if (away_ns > (away_ns + observed.idle_ns) / 100) {
-      const LatencyDistribution latency(observed);
-      column.p50_seconds = static_cast<float>(latency.quantile(0.5));
-      column.p95_seconds = static_cast<float>(latency.quantile(0.95));
-      column.p99_seconds = static_cast<float>(latency.quantile(0.99));
-    }
+    const std::vector<double> latency = latency_quantiles(observed, {0.5, 0.95, 0.99});
+    column.p50_seconds = static_cast<float>(latency[0]);
+    column.p95_seconds = static_cast<float>(latency[1]);
+    column.p99_seconds = static_cast<float>(latency[2]);
   }
 
   std::array<uint64_t, HistoryColumn::kClasses> counts{observed.iterations.zero_count};
@@ -72,7 +68,7 @@ void LoopHistory::tick(const LoopSample& sample, uint32_t unix_s) {
 
   columns_.push_back(column);
   if (columns_.size() > kColumns) columns_.pop_front();
-  iterations_ = sample.iterations;
+  iterations_ = PackedHistogram(sample.iterations);
   busy_ns_ = now.busy_ns();
   idle_ns_ = idle_ns;
   observed_ns_ = now.observed_ns();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exporter/loop_sample.h"
+#include "exporter/packed_histogram.h"
 
 namespace looptap {
 
@@ -50,7 +51,7 @@ class LoopHistory {
  private:
   std::deque<HistoryColumn> columns_;
   // At the last tick.
-  DurationHistogram iterations_;
+  PackedHistogram iterations_;
   uint64_t busy_ns_ = 0, idle_ns_ = 0, observed_ns_ = 0, open_ns_ = 0;
 };
 

@@ -49,10 +49,10 @@ const char* state_of(const LoopView& loop, double blocked_seconds, double stall_
 ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
   const LoopSample& sample = loop.sample;
   const Reckoning reckoning = reckon(sample);
-  const LatencyDistribution latency(loop.window);
+  const std::vector<double> latency = latency_quantiles(loop.window, {0.5, 0.95, 0.99});
   const double blocked_seconds = seconds(loop.blocked_ns);
   const std::string state = state_of(loop, blocked_seconds, bound_seconds(stall_bound));
-  const double observed_seconds = seconds(static_cast<uint64_t>(latency.observed_ns()));
+  const double observed_seconds = seconds(observed_ns(loop.window));
 
   ordered_json json;
   json["id"] = loop.id;
@@ -64,9 +64,9 @@ ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
   json["state"] = state;
   json["frozen"] = state == "frozen";
   json["blocked_seconds"] = blocked_seconds;
-  json["p50_seconds"] = latency.quantile(0.5);
-  json["p95_seconds"] = latency.quantile(0.95);
-  json["p99_seconds"] = latency.quantile(0.99);
+  json["p50_seconds"] = latency[0];
+  json["p95_seconds"] = latency[1];
+  json["p99_seconds"] = latency[2];
   json["utilization"] = loop.utilization;
   json["iterations_per_second"] =
       observed_seconds > 0 ? static_cast<double>(loop.window.iterations.count()) / observed_seconds : NAN;

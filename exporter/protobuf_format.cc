@@ -3,15 +3,12 @@
 #include <protozero/pbf_builder.hpp>
 #include <protozero/varint.hpp>
 
-#include <iterator>
+#include <cstring>
+#include <limits>
 
 namespace looptap {
 
 namespace {
-
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 // Field numbers of https://github.com/prometheus/client_model, io/prometheus/client/metrics.proto.
 enum class FamilyField : protozero::pbf_tag_type { kName = 1, kHelp = 2, kType = 3, kMetric = 4 };
@@ -41,22 +38,73 @@ enum class SpanField : protozero::pbf_tag_type { kOffset = 1, kLength = 2 };
 
 int32_t type_number(MetricType type) {
   switch (type) {
-    case MetricType::Counter:
+    case MetricType::kCounter:
       return 0;
-    case MetricType::Gauge:
+    case MetricType::kGauge:
       return 1;
-    case MetricType::Summary:
+    case MetricType::kSummary:
       return 2;
-    case MetricType::Histogram:
-      return 4;
-    default:
-      return 3;
+    case MetricType::kHistogram:
+      break;
   }
+  return 4;
+}
+
+MetricField value_field(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return MetricField::kCounter;
+    case MetricType::kGauge:
+      return MetricField::kGauge;
+    case MetricType::kSummary:
+      return MetricField::kSummary;
+    case MetricType::kHistogram:
+      break;
+  }
+  return MetricField::kHistogram;
+}
+
+// A builder makes room for a submessage's length and moves the message when it knows it. For the many small ones, and
+// for the large ones that are written once, the length is known before, and they are put together here.
+
+void append_varint(std::string& to, uint64_t value) {
+  char bytes[protozero::max_varint_length];
+  to.append(bytes, static_cast<size_t>(protozero::write_varint(bytes, value)));
+}
+
+template <typename Field>
+void append_length(std::string& to, Field field, uint64_t length) {
+  constexpr uint64_t kLengthDelimited = 2;
+  append_varint(to, static_cast<uint64_t>(field) << 3 | kLengthDelimited);
+  append_varint(to, length);
+}
+
+template <typename Field>
+void append_bytes(std::string& to, Field field, const std::string& bytes) {
+  append_length(to, field, bytes.size());
+  to += bytes;
+}
+
+/// A message of a number and a double, which most of a histogram consists of.
+void append_bucket(std::string& to, uint64_t cumulative, double upper_bound) {
+  char bytes[2 + protozero::max_varint_length + sizeof upper_bound];
+  char* at = bytes;
+  *at++ = static_cast<char>(BucketField::kCumulativeCount) << 3;
+  at += protozero::write_varint(at, cumulative);
+  *at++ = static_cast<char>(static_cast<unsigned>(BucketField::kUpperBound) << 3 | 1);
+#if PROTOZERO_BYTE_ORDER != PROTOZERO_LITTLE_ENDIAN
+#error "doubles are copied as they are"
+#endif
+  memcpy(at, &upper_bound, sizeof upper_bound);
+  at += sizeof upper_bound;
+  append_length(to, HistogramField::kBucket, static_cast<uint64_t>(at - bytes));
+  to.append(bytes, at);
 }
 
 /// Runs of neighbouring buckets: the first offset is a bucket's index, the others are gaps; the counts are
 /// differences from one bucket to the next, whatever lies between them.
-void add_native(const NativeHistogram& native, protozero::pbf_builder<HistogramField>& histogram) {
+void append_native(const NativeHistogram& native, std::string& to, std::string& deltas) {
+  protozero::pbf_builder<HistogramField> histogram(to);
   histogram.add_sint32(HistogramField::kSchema, native.schema);
   histogram.add_double(HistogramField::kZeroThreshold, native.zero_threshold);
   histogram.add_uint64(HistogramField::kZeroCount, native.zero_count);
@@ -71,77 +119,85 @@ void add_native(const NativeHistogram& native, protozero::pbf_builder<HistogramF
     next = native.buckets[end - 1].index + 1;
     i = end;
   }
-  std::vector<int64_t> deltas;
+  deltas.clear();
   uint64_t before = 0;
   for (const NativeHistogram::Bucket& bucket : native.buckets) {
-    deltas.push_back(static_cast<int64_t>(bucket.count - before));  // modulo 2^64, as its reader adds them up
+    // Modulo 2^64, as its reader adds them up.
+    append_varint(deltas, protozero::encode_zigzag64(static_cast<int64_t>(bucket.count - before)));
     before = bucket.count;
   }
-  histogram.add_packed_sint64(HistogramField::kPositiveDelta, deltas.begin(), deltas.end());
-}
-
-void add_value(MetricType type, const ClientMetric& from, const NativeHistogram* native,
-               protozero::pbf_builder<MetricField>& metric) {
-  switch (type) {
-    case MetricType::Counter: {
-      protozero::pbf_builder<ValueField> counter(metric, MetricField::kCounter);
-      counter.add_double(ValueField::kValue, from.counter.value);
-      break;
-    }
-    case MetricType::Summary: {
-      protozero::pbf_builder<SummaryField> summary(metric, MetricField::kSummary);
-      summary.add_uint64(SummaryField::kCount, from.summary.sample_count);
-      summary.add_double(SummaryField::kSum, from.summary.sample_sum);
-      for (const auto& quantile : from.summary.quantile) {
-        protozero::pbf_builder<QuantileField> to(summary, SummaryField::kQuantile);
-        to.add_double(QuantileField::kQuantile, quantile.quantile);
-        to.add_double(QuantileField::kValue, quantile.value);
-      }
-      break;
-    }
-    case MetricType::Histogram: {
-      protozero::pbf_builder<HistogramField> histogram(metric, MetricField::kHistogram);
-      histogram.add_uint64(HistogramField::kCount, from.histogram.sample_count);
-      histogram.add_double(HistogramField::kSum, from.histogram.sample_sum);
-      for (const auto& bucket : from.histogram.bucket) {
-        protozero::pbf_builder<BucketField> to(histogram, HistogramField::kBucket);
-        to.add_uint64(BucketField::kCumulativeCount, bucket.cumulative_count);
-        to.add_double(BucketField::kUpperBound, bucket.upper_bound);
-      }
-      if (native) add_native(*native, histogram);
-      break;
-    }
-    default: {
-      protozero::pbf_builder<ValueField> gauge(metric, MetricField::kGauge);
-      gauge.add_double(ValueField::kValue, from.gauge.value);
-    }
-  }
+  if (!deltas.empty()) append_bytes(to, HistogramField::kPositiveDelta, deltas);
 }
 
 }  // namespace
 
-std::string to_protobuf(const Exposition& exposition) {
-  std::string result, message;
-  for (size_t f = 0; f < exposition.families.size(); f++) {
-    const MetricFamily& from = exposition.families[f];
-    message.clear();
-    protozero::pbf_builder<FamilyField> family(message);
-    family.add_string(FamilyField::kName, from.name);
-    family.add_string(FamilyField::kHelp, from.help);
-    family.add_enum(FamilyField::kType, type_number(from.type));
-    for (size_t m = 0; m < from.metric.size(); m++) {
-      protozero::pbf_builder<MetricField> metric(family, FamilyField::kMetric);
-      for (const auto& label : from.metric[m].label) {
-        protozero::pbf_builder<LabelField> to(metric, MetricField::kLabel);
-        to.add_string(LabelField::kName, label.name);
-        to.add_string(LabelField::kValue, label.value);
-      }
-      const auto native = exposition.natives.find({f, m});
-      add_value(from.type, from.metric[m], native == exposition.natives.end() ? nullptr : &native->second,
-                metric);
-    }
-    protozero::write_varint(std::back_inserter(result), message.size());
-    result += message;
+void ProtobufWriter::set_labels(const Labels& labels) {
+  labels_.clear();
+  protozero::pbf_builder<MetricField> metric(labels_);
+  for (const Label& label : labels) {
+    protozero::pbf_builder<LabelField> to(metric, MetricField::kLabel);
+    to.add_string(LabelField::kName, label.name.data(), label.name.size());
+    to.add_string(LabelField::kValue, label.value.data(), label.value.size());
+  }
+}
+
+void ProtobufWriter::add_metric(MetricFamily& family) const {
+  const MetricField field = value_field(family.type);
+  const uint64_t size =
+      labels_.size() + 1 + static_cast<uint64_t>(protozero::length_of_varint(value_.size())) + value_.size();
+  append_length(family.series, FamilyField::kMetric, size);
+  family.series += labels_;
+  append_bytes(family.series, field, value_);
+}
+
+void ProtobufWriter::add_value(MetricFamily& family, double value) {
+  value_.clear();
+  protozero::pbf_builder<ValueField>(value_).add_double(ValueField::kValue, value);
+  add_metric(family);
+}
+
+void ProtobufWriter::add_summary(MetricFamily& family, const LabelNumbers& quantiles,
+                                 const std::vector<double>& values, uint64_t count, double sum) {
+  value_.clear();
+  protozero::pbf_builder<SummaryField> summary(value_);
+  summary.add_uint64(SummaryField::kCount, count);
+  summary.add_double(SummaryField::kSum, sum);
+  for (size_t i = 0; i < quantiles.size(); i++) {
+    protozero::pbf_builder<QuantileField> to(summary, SummaryField::kQuantile);
+    to.add_double(QuantileField::kQuantile, quantiles[i].value);
+    to.add_double(QuantileField::kValue, values[i]);
+  }
+  add_metric(family);
+}
+
+void ProtobufWriter::add_histogram(MetricFamily& family, const LabelNumbers& bounds,
+                                   const std::vector<uint64_t>& cumulative, double sum,
+                                   const NativeHistogram* native) {
+  value_.clear();
+  protozero::pbf_builder<HistogramField> histogram(value_);
+  histogram.add_uint64(HistogramField::kCount, cumulative.back());
+  histogram.add_double(HistogramField::kSum, sum);
+  for (size_t i = 0; i < bounds.size(); i++) append_bucket(value_, cumulative[i], bounds[i].value);
+  append_bucket(value_, cumulative.back(), std::numeric_limits<double>::infinity());
+  if (native) append_native(*native, value_, deltas_);
+  add_metric(family);
+}
+
+std::string ProtobufWriter::join(std::vector<MetricFamily> families) const {
+  size_t size = 0;
+  for (const MetricFamily& family : families) size += family.series.size() + 1000;
+  std::string result, head;
+  result.reserve(size);
+  for (MetricFamily& family : families) {
+    head.clear();
+    protozero::pbf_builder<FamilyField> message(head);
+    message.add_string(FamilyField::kName, family.name);
+    message.add_string(FamilyField::kHelp, family.help);
+    message.add_enum(FamilyField::kType, type_number(family.type));
+    append_varint(result, head.size() + family.series.size());
+    result += head;
+    result += family.series;
+    std::string().swap(family.series);  // as soon as may be: these are megabytes
   }
   return result;
 }

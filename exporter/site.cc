@@ -49,7 +49,7 @@ WebHandler make_site(LoopCollector& collector, LoopMonitor& monitor, const Loops
     if (request.path == telemetry_path) {
       const ExpositionFormat format = choose_format(request.accept);
       response.content_type = content_type(format);
-      response.body = serialize(collector.collect(format == ExpositionFormat::kProtobuf), format);
+      response.body = collector.collect(format);
     } else if (request.path == "/-/healthy") {
       response.body = "looptap is healthy\n";
     } else if (request.path == "/-/ready") {

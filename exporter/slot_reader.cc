@@ -29,7 +29,8 @@ void copy_buckets(const uint64_t* counts, const uint64_t* sums, DurationHistogra
 
 void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, LoopSample& sample) {
   sample.ordinal = ordinal;
-  sample.thread_name = label_text(std::string_view(loop.thread_name, strnlen(loop.thread_name, sizeof loop.thread_name)));
+  sample.thread_name =
+      label_text(std::string_view(loop.thread_name, strnlen(loop.thread_name, sizeof loop.thread_name)));
   sample.thread_id = loop.thread_id;
   sample.waits = loop.waits;
   sample.events = loop.events;
@@ -172,8 +173,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
       return true;
     case Copy::kInconsistent:
       inconsistent_reads_++;
-      if (seen_before)
-        place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
+      if (seen_before) place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
       return true;
     case Copy::kTaken:
       break;

@@ -2,152 +2,159 @@
 
 #include <charconv>
 #include <cmath>
-#include <string_view>
+#include <utility>
 
 namespace looptap {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-
 const char* type_name(MetricType type) {
   switch (type) {
-    case MetricType::Counter:
+    case MetricType::kCounter:
       return "counter";
-    case MetricType::Gauge:
+    case MetricType::kGauge:
       return "gauge";
-    case MetricType::Summary:
+    case MetricType::kSummary:
       return "summary";
-    case MetricType::Histogram:
-      return "histogram";
-    default:
-      return "untyped";
+    case MetricType::kHistogram:
+      break;
+  }
+  return "histogram";
+}
+
+void append_integer(std::string& text, uint64_t value) {
+  char digits[20];
+  text.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+/// The shortest digits that read back as the same number.
+void append_number(std::string& text, double value) {
+  constexpr double kExact = 9007199254740992;  // 2^53: all integers up to there are doubles
+  if (std::isnan(value)) {
+    text += "NaN";
+  } else if (std::isinf(value)) {
+    text += value > 0 ? "+Inf" : "-Inf";
+  } else if (value >= 0 && value < kExact && value == std::floor(value)) {
+    append_integer(text, static_cast<uint64_t>(value));
+  } else {
+    char digits[40];
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   }
 }
 
-class Writer {
- public:
-  explicit Writer(TextDialect dialect) : dialect_(dialect) {}
-
-  void family(const MetricFamily& family) {
-    // OpenMetrics names a counter without the suffix that its samples bear.
-    std::string_view name = family.name;
-    if (dialect_ == TextDialect::kOpenMetrics && family.type == MetricType::Counter &&
-        name.ends_with("_total"))
-      name.remove_suffix(6);
-    text_ += "# HELP ";
-    text_ += name;
-    text_ += ' ';
-    escaped(family.help, dialect_ == TextDialect::kOpenMetrics);
-    text_ += "\n# TYPE ";
-    text_ += name;
-    text_ += ' ';
-    text_ += type_name(family.type);
-    text_ += '\n';
-    for (const ClientMetric& metric : family.metric) samples(family, metric);
+void append_escaped(std::string& text, std::string_view value, bool quotes) {
+  for (const char byte : value) {
+    if (byte == '\\')
+      text += "\\\\";
+    else if (byte == '\n')
+      text += "\\n";
+    else if (byte == '"' && quotes)
+      text += "\\\"";
+    else
+      text += byte;
   }
-
-  std::string take() {
-    if (dialect_ == TextDialect::kOpenMetrics) text_ += "# EOF\n";
-    return std::move(text_);
-  }
-
- private:
-  void samples(const MetricFamily& family, const ClientMetric& metric) {
-    labels_.clear();
-    for (const auto& label : metric.label) {
-      if (!labels_.empty()) labels_ += ',';
-      labels_ += label.name;
-      labels_ += "=\"";
-      std::swap(text_, labels_);
-      escaped(label.value, true);
-      std::swap(text_, labels_);
-      labels_ += '"';
-    }
-    switch (family.type) {
-      case MetricType::Counter:
-        return sample(family.name, "", "", 0, metric.counter.value);
-      case MetricType::Summary:
-        for (const auto& quantile : metric.summary.quantile)
-          sample(family.name, "", "quantile", quantile.quantile, quantile.value);
-        sample(family.name, "_sum", "", 0, metric.summary.sample_sum);
-        return sample(family.name, "_count", "", 0, static_cast<double>(metric.summary.sample_count));
-      case MetricType::Histogram:
-        for (const auto& bucket : metric.histogram.bucket)
-          sample(family.name, "_bucket", "le", bucket.upper_bound,
-                 static_cast<double>(bucket.cumulative_count));
-        sample(family.name, "_sum", "", 0, metric.histogram.sample_sum);
-        return sample(family.name, "_count", "", 0, static_cast<double>(metric.histogram.sample_count));
-      default:
-        return sample(family.name, "", "", 0, metric.gauge.value);
-    }
-  }
-
-  void sample(std::string_view name, std::string_view suffix, std::string_view extra, double extra_value,
-              double value) {
-    text_ += name;
-    text_ += suffix;
-    if (!labels_.empty() || !extra.empty()) {
-      text_ += '{';
-      text_ += labels_;
-      if (!extra.empty()) {
-        if (!labels_.empty()) text_ += ',';
-        text_ += extra;
-        text_ += "=\"";
-        number(extra_value, true);
-        text_ += '"';
-      }
-      text_ += '}';
-    }
-    text_ += ' ';
-    number(value, false);
-    text_ += '\n';
-  }
-
-  /// The shortest digits that read back as the same number. As a label it always has a point, as Prometheus and
-  /// OpenMetrics write it themselves, lest one bound become two series.
-  void number(double value, bool as_label) {
-    if (std::isnan(value)) {
-      text_ += "NaN";
-      return;
-    }
-    if (std::isinf(value)) {
-      text_ += value > 0 ? "+Inf" : "-Inf";
-      return;
-    }
-    char digits[40];
-    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-    const std::string_view written(digits, static_cast<size_t>(end - digits));
-    text_ += written;
-    if (as_label && written.find_first_of(".e") == std::string_view::npos) text_ += ".0";
-  }
-
-  void escaped(std::string_view value, bool quotes) {
-    for (const char byte : value) {
-      if (byte == '\\')
-        text_ += "\\\\";
-      else if (byte == '\n')
-        text_ += "\\n";
-      else if (byte == '"' && quotes)
-        text_ += "\\\"";
-      else
-        text_ += byte;
-    }
-  }
-
-  const TextDialect dialect_;
-  std::string text_;
-  std::string labels_;
-};
+}
 
 }  // namespace
 
-std::string to_text(const std::vector<MetricFamily>& families, TextDialect dialect) {
-  Writer writer(dialect);
-  for (const MetricFamily& family : families) writer.family(family);
-  return writer.take();
+// Always with a point, as Prometheus and OpenMetrics write it themselves, lest one bound become two series.
+LabelNumber::LabelNumber(double number) : value(number) {
+  append_number(text, number);
+  if (text.find_first_not_of("0123456789-") == std::string::npos) text += ".0";
+}
+
+void TextWriter::set_labels(const Labels& labels) {
+  labels_.clear();
+  for (const Label& label : labels) {
+    if (!labels_.empty()) labels_ += ',';
+    labels_ += label.name;
+    labels_ += "=\"";
+    append_escaped(labels_, label.value, true);
+    labels_ += '"';
+  }
+}
+
+void TextWriter::begin(MetricFamily& family, std::string_view suffix, std::string_view extra_label,
+                       std::string_view extra_value) const {
+  std::string& text = family.series;
+  text += family.name;
+  text += suffix;
+  if (!labels_.empty() || !extra_label.empty()) {
+    text += '{';
+    text += labels_;
+    if (!extra_label.empty()) {
+      if (!labels_.empty()) text += ',';
+      text += extra_label;
+      text += "=\"";
+      text += extra_value;
+      text += '"';
+    }
+    text += '}';
+  }
+  text += ' ';
+}
+
+void TextWriter::add_value(MetricFamily& family, double value) {
+  begin(family, "");
+  append_number(family.series, value);
+  family.series += '\n';
+}
+
+void TextWriter::add_summary(MetricFamily& family, const LabelNumbers& quantiles,
+                             const std::vector<double>& values, uint64_t count, double sum) {
+  for (size_t i = 0; i < quantiles.size(); i++) {
+    begin(family, "", "quantile", quantiles[i].text);
+    append_number(family.series, values[i]);
+    family.series += '\n';
+  }
+  begin(family, "_sum");
+  append_number(family.series, sum);
+  family.series += '\n';
+  begin(family, "_count");
+  append_integer(family.series, count);
+  family.series += '\n';
+}
+
+void TextWriter::add_histogram(MetricFamily& family, const LabelNumbers& bounds,
+                               const std::vector<uint64_t>& cumulative, double sum, const NativeHistogram*) {
+  for (size_t i = 0; i <= bounds.size(); i++) {
+    begin(family, "_bucket", "le", i < bounds.size() ? std::string_view(bounds[i].text) : "+Inf");
+    append_integer(family.series, cumulative[i]);
+    family.series += '\n';
+  }
+  begin(family, "_sum");
+  append_number(family.series, sum);
+  family.series += '\n';
+  begin(family, "_count");
+  append_integer(family.series, cumulative.back());
+  family.series += '\n';
+}
+
+std::string TextWriter::join(std::vector<MetricFamily> families) const {
+  size_t size = 0;
+  for (const MetricFamily& family : families) size += family.series.size() + 1000;
+  std::string text;
+  text.reserve(size);
+  for (MetricFamily& family : families) {
+    // OpenMetrics names a counter without the suffix that its samples bear.
+    std::string_view name = family.name;
+    if (dialect_ == TextDialect::kOpenMetrics && family.type == MetricType::kCounter &&
+        name.ends_with("_total"))
+      name.remove_suffix(6);
+    text += "# HELP ";
+    text += name;
+    text += ' ';
+    append_escaped(text, family.help, dialect_ == TextDialect::kOpenMetrics);
+    text += "\n# TYPE ";
+    text += name;
+    text += ' ';
+    text += type_name(family.type);
+    text += '\n';
+    text += family.series;
+    std::string().swap(family.series);  // as soon as may be: these are megabytes
+  }
+  if (dialect_ == TextDialect::kOpenMetrics) text += "# EOF\n";
+  return text;
 }
 
 }  // namespace looptap

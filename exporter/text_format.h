@@ -1,19 +1,35 @@
 // The text formats of Prometheus (0.0.4) and OpenMetrics (1.0.0).
-//
-// Not prometheus-cpp's TextSerializer: it knows no OpenMetrics, writes `le="1"` where Prometheus' protobuf path
-// makes `le="1.0"` (two series out of one, where the format changes), does not escape HELP, and needs ten
-// times as long.
 #pragma once
 
-#include <prometheus/metric_family.h>
-
 #include <string>
-#include <vector>
+
+#include "exporter/exposition.h"
 
 namespace looptap {
 
 enum class TextDialect { kPrometheus, kOpenMetrics };
 
-std::string to_text(const std::vector<prometheus::MetricFamily>& families, TextDialect dialect);
+class TextWriter : public SeriesWriter {
+ public:
+  explicit TextWriter(TextDialect dialect) : dialect_(dialect) {}
+
+  void set_labels(const Labels& labels) override;
+  void add_value(MetricFamily& family, double value) override;
+  void add_summary(MetricFamily& family, const LabelNumbers& quantiles, const std::vector<double>& values,
+                   uint64_t count, double sum) override;
+  void add_histogram(MetricFamily& family, const LabelNumbers& bounds,
+                     const std::vector<uint64_t>& cumulative, double sum,
+                     const NativeHistogram* native) override;
+  bool has_natives() const override { return false; }  // the texts have no room for them
+  std::string join(std::vector<MetricFamily> families) const override;
+
+ private:
+  /// Name and labels, up to the value.
+  void begin(MetricFamily& family, std::string_view suffix, std::string_view extra_label = {},
+             std::string_view extra_value = {}) const;
+
+  const TextDialect dialect_;
+  std::string labels_;  // as they stand between the braces
+};
 
 }  // namespace looptap

@@ -321,10 +321,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       settings.stall_threshold_ns = 100'000'000;
       collector = std::make_unique<LoopCollector>(*monitor, settings);
     }
-    const Exposition exposition = collector->collect(true);
-    check_text(serialize(exposition, ExpositionFormat::kText));
-    check_text(serialize(exposition, ExpositionFormat::kOpenMetrics));
-    (void)serialize(exposition, ExpositionFormat::kProtobuf);
+    check_text(collector->collect(ExpositionFormat::kText));
+    check_text(collector->collect(ExpositionFormat::kOpenMetrics));
+    (void)collector->collect(ExpositionFormat::kProtobuf);
   };
   unsigned shows = 0;
   run(Input(data, size), due, [&](uint8_t what, uint8_t) {

@@ -53,14 +53,11 @@ void read_duration(const std::string& text) {
 void show_label(const std::string& bytes) {
   const std::string text = label_text(bytes);
   demand(label_text(text) == text);
-  prometheus::MetricFamily family;
-  family.name = "a";
-  family.help = text;
-  family.type = prometheus::MetricType::Gauge;
-  prometheus::ClientMetric metric;
-  metric.label = {{"b", text}};
-  family.metric.push_back(metric);
-  const std::string shown = to_text({family}, TextDialect::kPrometheus);
+  TextWriter writer(TextDialect::kPrometheus);
+  MetricFamily family{"a", text.c_str(), MetricType::kGauge, {}};
+  writer.set_labels({{"b", text}});
+  writer.add_value(family, 1);
+  const std::string shown = writer.join({family});
   size_t lines = 0;
   for (const char byte : shown) lines += byte == '\n';
   demand(lines == 3);

@@ -8,38 +8,27 @@
 #include "tests/unit/catch.h"
 
 using namespace looptap;
-using prometheus::MetricType;
 
 namespace {
 
-prometheus::MetricFamily family(const char* name, MetricType type) {
-  prometheus::MetricFamily result;
-  result.name = name;
-  result.help = "Help \\ with \"quotes\"\nand a line.";
-  result.type = type;
-  result.metric.emplace_back();
-  result.metric[0].label = {{"process", "a\"b\\c\nd"}};
-  return result;
-}
+constexpr const char* kHelp = "Help \\ with \"quotes\"\nand a line.";
 
-Exposition example() {
-  Exposition exposition;
-  auto counter = family("x_total", MetricType::Counter);
-  counter.metric[0].counter.value = 12345678.5;
-  auto gauge = family("g_seconds", MetricType::Gauge);
-  gauge.metric[0].gauge.value = 0.1;
-  gauge.metric[0].label.clear();
-  auto summary = family("s_seconds", MetricType::Summary);
-  summary.metric[0].summary.quantile = {{0.5, 0}, {0.99, std::numeric_limits<double>::quiet_NaN()}};
-  summary.metric[0].summary.sample_count = 7;
-  summary.metric[0].summary.sample_sum = 1e-7;
-  auto histogram = family("h_seconds", MetricType::Histogram);
-  histogram.metric[0].histogram.sample_count = 9;
-  histogram.metric[0].histogram.sample_sum = 3;
-  histogram.metric[0].histogram.bucket = {{4, 0.0025}, {6, 1}, {9, std::numeric_limits<double>::infinity()}};
-  exposition.families = {counter, gauge, summary, histogram};
-  exposition.natives[{3, 0}] = {5, 1.0 / 1024, 2, {{-319, 1}, {-318, 3}, {-300, 2}, {4, 1}}};
-  return exposition;
+std::string example(ExpositionFormat format) {
+  const auto writer = make_writer(format);
+  MetricFamily counter{"x_total", kHelp, MetricType::kCounter, {}};
+  MetricFamily gauge{"g_seconds", kHelp, MetricType::kGauge, {}};
+  MetricFamily summary{"s_seconds", kHelp, MetricType::kSummary, {}};
+  MetricFamily histogram{"h_seconds", kHelp, MetricType::kHistogram, {}};
+  const LabelNumbers quantiles{LabelNumber(0.5), LabelNumber(0.99)},
+      bounds{LabelNumber(0.0025), LabelNumber(1)};
+  const NativeHistogram native = {5, 1.0 / 1024, 2, {{-319, 1}, {-318, 3}, {-300, 2}, {4, 1}}};
+  writer->set_labels({{"process", "a\"b\\c\nd"}});
+  writer->add_value(counter, 12345678.5);
+  writer->add_summary(summary, quantiles, {0, std::numeric_limits<double>::quiet_NaN()}, 7, 1e-7);
+  writer->add_histogram(histogram, bounds, {4, 6, 9}, 3, writer->has_natives() ? &native : nullptr);
+  writer->set_labels({});
+  writer->add_value(gauge, 0.1);
+  return writer->join({counter, gauge, summary, histogram});
 }
 
 }  // namespace
@@ -65,7 +54,7 @@ TEST_CASE("the format is the one that the scraper prefers") {
 }
 
 TEST_CASE("text 0.0.4") {
-  CHECK(serialize(example(), ExpositionFormat::kText) ==
+  CHECK(example(ExpositionFormat::kText) ==
         "# HELP x_total Help \\\\ with \"quotes\"\\nand a line.\n"
         "# TYPE x_total counter\n"
         "x_total{process=\"a\\\"b\\\\c\\nd\"} 12345678.5\n"
@@ -87,14 +76,25 @@ TEST_CASE("text 0.0.4") {
         "h_seconds_count{process=\"a\\\"b\\\\c\\nd\"} 9\n");
 }
 
+TEST_CASE("numbers in labels have a point, those beside them have none where they are whole") {
+  for (const auto& [number, text] : std::vector<std::pair<double, const char*>>{
+           {1, "1.0"}, {0.5, "0.5"}, {100000, "100000.0"}, {1e-7, "1e-07"}, {1e300, "1e+300"}})
+    CHECK(LabelNumber(number).text == text);
+  MetricFamily family{"a", "b", MetricType::kGauge, {}};
+  const auto writer = make_writer(ExpositionFormat::kText);
+  for (const double value : {0.0, 100000.0, 9007199254740991.0, -2.0, 1e300, 0.25})
+    writer->add_value(family, value);
+  CHECK(family.series == "a 0\na 100000\na 9007199254740991\na -2\na 1e+300\na 0.25\n");
+}
+
 TEST_CASE("OpenMetrics: counters are named without their suffix, and the text has an end") {
-  const std::string text = serialize(example(), ExpositionFormat::kOpenMetrics);
+  const std::string text = example(ExpositionFormat::kOpenMetrics);
   CHECK(text.starts_with("# HELP x Help \\\\ with \\\"quotes\\\"\\nand a line.\n# TYPE x counter\nx_total{"));
   CHECK(text.ends_with("\n# EOF\n"));
 }
 
 TEST_CASE("protobuf: the native histogram stands beside the classic one") {
-  const std::string bytes = serialize(example(), ExpositionFormat::kProtobuf);
+  const std::string bytes = example(ExpositionFormat::kProtobuf);
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
   int families = 0;

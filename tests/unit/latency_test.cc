@@ -89,6 +89,36 @@ TEST_CASE("S is exact at every bucket bound from 2^-10 s on") {
   }
 }
 
+TEST_CASE("what lies below the lowest bound asked for changes nothing above it") {
+  std::mt19937_64 random(3);
+  Observed observed;
+  for (int i = 0; i < 300; i++) add(observed.iterations, random_duration(random));
+  observed.idle_ns = 5'000'000'000;
+  const LatencyDistribution all(observed), upper(observed, LOOPTAP_FIRST_SUMMED);
+  for (uint32_t k = LOOPTAP_FIRST_SUMMED; k < LOOPTAP_BUCKETS; k++)
+    REQUIRE(all.excess_ns(k) == upper.excess_ns(k));
+  const auto expected = all.histogram(kBounds), found = upper.histogram(kBounds);
+  CHECK(found.counts == expected.counts);
+  CHECK(found.zero_count == expected.zero_count);
+  CHECK(found.bound_counts == expected.bound_counts);
+  CHECK(found.sum_seconds == expected.sum_seconds);
+}
+
+TEST_CASE("all quantiles at once are what each is by itself, also of a loop that is hardly ever away") {
+  const std::vector<double> asked = {0.5, 0.95, 0.99};
+  for (const uint64_t idle_ns :
+       {0ull, 1'000'000'000ull, 9'999'999'999ull, 10'000'000'000ull, 1'000'000'000'000ull}) {
+    Observed observed;
+    observed.idle_ns = idle_ns;
+    observed.open_at_end_ns = 100'000'000;
+    const LatencyDistribution latency(observed);
+    const std::vector<double> found = latency_quantiles(observed, asked);
+    REQUIRE(found.size() == asked.size());
+    for (size_t i = 0; i < asked.size(); i++) CHECK(found[i] == latency.quantile(asked[i]));
+  }
+  for (const double value : latency_quantiles(Observed(), asked)) CHECK(std::isnan(value));
+}
+
 TEST_CASE("quantiles are within one bucket's width of brute force") {
   std::mt19937_64 random(2);
   for (int round = 0; round < 300; round++) {
@@ -250,7 +280,8 @@ TEST_CASE("no bucket ever decreases, also when an open iteration closes (30,000 
       INFO("seed " << seed << " scrape " << scrape);
       if (scrape) {
         REQUIRE(histogram.zero_count >= last.zero_count);
-        for (size_t i = 0; i < histogram.counts.size(); i++)
+        REQUIRE(histogram.counts.size() >= last.counts.size());
+        for (size_t i = 0; i < last.counts.size(); i++)
           if (histogram.counts[i] < last.counts[i]) REQUIRE(histogram.counts[i] >= last.counts[i]);
         const auto classic = histogram.classic(kBounds), last_classic = last.classic(kBounds);
         for (size_t i = 0; i < classic.cumulative.size(); i++)

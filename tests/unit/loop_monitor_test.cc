@@ -58,7 +58,8 @@ struct Watched {
     std::vector<std::unique_ptr<LoopSource>> sources;
     first = static_cast<ListedSource*>(sources.emplace_back(std::make_unique<ListedSource>()).get());
     second = static_cast<ListedSource*>(sources.emplace_back(std::make_unique<ListedSource>()).get());
-    monitor = std::make_unique<LoopMonitor>(std::move(sources), LoopMonitor::Settings{3600 * kSecond, kSecond / 10});
+    monitor = std::make_unique<LoopMonitor>(std::move(sources),
+                                            LoopMonitor::Settings{3600 * kSecond, kSecond / 10});
   }
   /// "name/pid" of the processes, in the order in which they are shown.
   std::vector<std::string> shown() {
@@ -95,13 +96,13 @@ TEST_CASE("each process comes before its loops, and the dead are not blocked") {
   ListedProcess& dead = watched.second->add("b", 1, 2);
   dead.dead_since_ns = monotonic_now_ns();
   std::vector<std::string> seen;
-  const MonitorTotals totals = watched.monitor->visit(
-      [&](const ProcessView& process) { seen.push_back(process.name); },
-      [&](const LoopView& loop) {
-        REQUIRE_FALSE(seen.empty());
-        CHECK(seen.back() == loop.process.name);
-        seen.push_back(loop.blocked_ns >= 5 * kSecond ? "blocked" : "not blocked");
-      });
+  const MonitorTotals totals =
+      watched.monitor->visit([&](const ProcessView& process) { seen.push_back(process.name); },
+                             [&](const LoopView& loop) {
+                               REQUIRE_FALSE(seen.empty());
+                               CHECK(seen.back() == loop.process.name);
+                               seen.push_back(loop.blocked_ns >= 5 * kSecond ? "blocked" : "not blocked");
+                             });
   CHECK(seen == Names{"a", "blocked", "b", "not blocked"});
   CHECK(totals.live_processes == 1);
   CHECK(totals.ended_processes == 1);
@@ -132,8 +133,7 @@ TEST_CASE("what the sources lost is added up") {
   watched.second->lost.dropped_loops = 3;
   watched.first->lost.rejected[Rejection::kForeign] = 1;
   watched.second->lost.rejected[Rejection::kForeign] = 4;
-  const MonitorTotals totals =
-      watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
+  const MonitorTotals totals = watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
   CHECK(totals.losses.dropped_loops == 5);
   CHECK(totals.losses.rejected.at(Rejection::kForeign) == 5);
 }
