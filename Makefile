@@ -46,7 +46,7 @@ demo: build ## watch a program block its event loop
 install: build ## install under DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 '$(BUILD)/looptap' '$(DESTDIR)$(PREFIX)/bin/looptap'
 	install -D -m 644 '$(BUILD)/liblooptap.so' '$(DESTDIR)$(PREFIX)/lib/looptap/liblooptap.so'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/looptap' README.md LICENSE
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/looptap' README.md LICENSE page/vendor/uPlot.LICENSE
 
 format: ## reformat the tracked C and C++ files
 	@deploy/deps format
@@ -314,7 +314,12 @@ launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(em
 .PHONY: fuzz fuzzers
 
 FUZZ_SECONDS ?= 600
-fuzz_objects := $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(filter-out exporter/main.cc,$(wildcard exporter/*.cc)))
+# Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
+fuzzed = $(patsubst %,$(BUILD)/fuzz/obj/exporter/%.o,build_info duration exposition label_text log protobuf_format \
+  text_format $1)
+fuzzed_segment := $(call fuzzed,latency latency_window loop_collector loop_history loop_monitor loop_sample loop_source \
+  packed_histogram pid_labels process_figures rejection segment_directory segment_file shown_counters slot_reader)
+fuzzed_text := $(call fuzzed,command_line gzip)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -335,11 +340,11 @@ fuzzers_if_possible: | deps build
 	+$(Q)if deploy/deps fuzz; then $(MAKE) --no-print-directory fuzzers; fi
 
 $(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread
-# Beside what is compiled for fuzzing: the objects that hold nothing but files.
-$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o $(fuzz_objects) \
-    $(filter-out $(BUILD)/obj/exporter/%,$(exporter_objects))
+$(BUILD)/fuzz/segment_fuzzer: $(fuzzed_segment)
+$(BUILD)/fuzz/text_fuzzer: $(fuzzed_text)
+$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $(fuzz_link) $^ -o $@ $(exporter_libs)
+	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $(fuzz_link) $^ -o $@ -lz -pthread
 
 $(BUILD)/fuzz/obj/exporter/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
 $(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/flags | fuzz_deps

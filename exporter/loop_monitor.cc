@@ -14,7 +14,7 @@ LoopMonitor::LoopMonitor(std::vector<std::unique_ptr<LoopSource>> sources, const
     : window_ns_(settings.window_ns),
       stall_threshold_ns_(settings.stall_threshold_ns),
       sources_(std::move(sources)) {
-  read_all(monotonic_now_ns());
+  read_all(monotonic_now_ns(), Look::kToKeepTheBooks);
   ticker_ = std::thread([this] { tick_until_stopped(); });
 }
 
@@ -36,7 +36,7 @@ std::vector<const SourceProcess*> LoopMonitor::source_processes() const {
   return all;
 }
 
-void LoopMonitor::read_all(uint64_t now_ns) {
+void LoopMonitor::read_all(uint64_t now_ns, Look look) {
   for (const auto& source : sources_) {
     source->refresh(now_ns);
     source->read(now_ns);
@@ -53,7 +53,7 @@ void LoopMonitor::read_all(uint64_t now_ns) {
                             Loop{++last_loop_id_, young ? LatencyWindow() : LatencyWindow(sample),
                                  LoopHistory(new_born ? LoopSample() : sample)});
     }
-    look_at(*from, process, now_ns);
+    look_at(*from, process, now_ns, look);
   }
 }
 
@@ -88,9 +88,17 @@ void LoopMonitor::follow_processes() {
   }
 }
 
-void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t now_ns) {
+void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look) {
   ProcessView& view = process.view;
   view.alive = !from.dead_since_ns;
+  uint64_t waits = 0;
+  for (const LoopSample& sample : from.samples()) waits += sample.waits;
+  const bool has_moved = std::exchange(process.waits, waits) != waits;
+  if (view.alive && has_moved && look == Look::kToKeepTheBooks) {
+    // Whoever moves is not stopped; and that is all that the books want of /proc, where looking takes long.
+    process.stopped_since_ns = 0;
+    return;
+  }
   view.figures = process.pid ? read_process(*process.pid, process.identity.start_ticks)
                              : std::optional<ProcessFigures>();
   const bool stopped = view.figures && (view.figures->state == 'T' || view.figures->state == 't');
@@ -140,7 +148,7 @@ LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, 
 MonitorTotals LoopMonitor::visit(const OnProcess& on_process, const OnLoop& on_loop) {
   std::lock_guard lock(mutex_);
   const uint64_t now_ns = monotonic_now_ns();
-  read_all(now_ns);
+  read_all(now_ns, Look::kToShow);
 
   MonitorTotals totals;
   totals.deaths_in_stall = deaths_in_stall_;
@@ -184,7 +192,7 @@ void LoopMonitor::tick_until_stopped() {
     if (window_due) next += interval;
     if (column_due) next_column += column;
     const auto unix_s = static_cast<uint32_t>(system_clock::to_time_t(system_clock::now()));
-    read_all(monotonic_now_ns());
+    read_all(monotonic_now_ns(), Look::kToKeepTheBooks);
     for (const SourceProcess* from : source_processes()) {
       Process& process = processes_.at(from->id);
       for (const LoopSample& sample : from->samples()) {

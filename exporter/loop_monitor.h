@@ -84,14 +84,16 @@ class LoopMonitor {
     ProcessView view;
     std::optional<pid_t> pid;       // in our PID namespace
     uint64_t stopped_since_ns = 0;  // when it was first seen stopped (SIGSTOP); 0: it is not
+    uint64_t waits = 0;             // of all its loops, at the last look
     bool death_noted = false;
     bool is_known = false;           // to its source, still
     std::map<uint32_t, Loop> loops;  // by ordinal
   };
 
-  void read_all(uint64_t now_ns);
+  enum class Look { kToShow, kToKeepTheBooks };
+  void read_all(uint64_t now_ns, Look look);
   void follow_processes();
-  void look_at(const SourceProcess& from, Process& process, uint64_t now_ns);
+  void look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look);
   void note_death(const SourceProcess& from, Process& process);
   LoopView view_of(const Process& process, const LoopSample& sample, const Loop& loop, uint64_t now_ns) const;
   std::vector<const SourceProcess*> source_processes() const;

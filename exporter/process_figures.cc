@@ -1,14 +1,17 @@
 #include "exporter/process_figures.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace looptap {
@@ -28,23 +31,43 @@ uint64_t own_namespace() {
   return inode;
 }
 
-/// The fields of a stat file from the state (field 3) on; the name before them may hold anything.
-std::vector<std::string> stat_fields(const std::string& path) {
-  std::string line;
-  std::getline(std::ifstream(path), line, '\0');
-  const auto end_of_name = line.rfind(')');
-  std::vector<std::string> fields;
-  if (end_of_name == std::string::npos) return fields;
-  std::istringstream rest(line.substr(end_of_name + 1));
-  for (std::string field; rest >> field;) fields.push_back(field);
-  return fields;
+/// A small file of /proc, as far as the buffer goes; empty where it cannot be read.
+template <size_t kSize>
+std::string_view read_file(const char* path, char (&buffer)[kSize]) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const ssize_t got = read(fd, buffer, kSize);
+  close(fd);
+  return {buffer, got > 0 ? static_cast<size_t>(got) : 0};
 }
 
-// Numbers of proc(5), less the three that stat_fields() counts from.
-constexpr size_t kState = 0, kUserTicks = 11, kSystemTicks = 12, kStartTicks = 19, kResidentPages = 21;
+/// What we want of a stat file. Fields are numbered as in proc(5).
+struct Stat {
+  char state = 0;  // 0: there is no such process
+  uint64_t user_ticks = 0, system_ticks = 0, start_ticks = 0, resident_pages = 0;
+};
 
-uint64_t number(const std::vector<std::string>& fields, size_t place) {
-  return place < fields.size() ? strtoull(fields[place].c_str(), nullptr, 10) : 0;
+Stat read_stat(const std::string& process) {
+  char buffer[1024];
+  std::string_view line = read_file((kProc + process + "/stat").c_str(), buffer);
+  Stat stat;
+  const auto end_of_name = line.rfind(')');  // the name may hold anything
+  if (end_of_name == std::string_view::npos || end_of_name + 2 >= line.size()) return stat;
+  line.remove_prefix(end_of_name + 2);
+  const char state = line[0];
+  int field = 3;
+  for (; !line.empty() && field <= 24; field++) {
+    const std::string_view word = line.substr(0, line.find(' '));
+    uint64_t number = 0;
+    std::from_chars(word.data(), word.data() + word.size(), number);
+    if (field == 14) stat.user_ticks = number;
+    if (field == 15) stat.system_ticks = number;
+    if (field == 22) stat.start_ticks = number;
+    if (field == 24) stat.resident_pages = number;
+    line.remove_prefix(std::min(word.size() + 1, line.size()));
+  }
+  if (field > 24) stat.state = state;  // all of them were there
+  return stat;
 }
 
 /// The innermost of the numbers that a process or thread has, one per namespace that it is in.
@@ -85,7 +108,7 @@ double ticks_to_seconds(uint64_t ticks) {
 std::optional<pid_t> find_process(const ProcessIdentity& identity) {
   if (!identity.pid_namespace || !identity.start_ticks) return std::nullopt;
   const auto matches = [&](const std::string& name) {
-    return number(stat_fields(kProc + name + "/stat"), kStartTicks) == identity.start_ticks &&
+    return read_stat(name).start_ticks == identity.start_ticks &&
            innermost_number(kProc + name + "/status") == identity.pid;
   };
   if (identity.pid_namespace == own_namespace()) {
@@ -98,13 +121,13 @@ std::optional<pid_t> find_process(const ProcessIdentity& identity) {
 }
 
 std::optional<ProcessFigures> read_process(pid_t pid, uint64_t start_ticks) {
-  const auto fields = stat_fields(kProc + std::to_string(pid) + "/stat");
-  if (fields.size() <= kResidentPages || number(fields, kStartTicks) != start_ticks) return std::nullopt;
+  const Stat stat = read_stat(std::to_string(pid));
+  if (!stat.state || stat.start_ticks != start_ticks) return std::nullopt;
   static const double boot_time = boot_time_seconds();
   ProcessFigures figures;
-  figures.state = fields[kState][0];
-  figures.cpu_seconds = ticks_to_seconds(number(fields, kUserTicks) + number(fields, kSystemTicks));
-  figures.resident_bytes = number(fields, kResidentPages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  figures.state = stat.state;
+  figures.cpu_seconds = ticks_to_seconds(stat.user_ticks + stat.system_ticks);
+  figures.resident_bytes = stat.resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks);
   return figures;
 }
@@ -118,8 +141,13 @@ std::optional<ThreadFigures> read_thread(pid_t pid, const ProcessIdentity& ident
       if (innermost_number(tasks + name + "/status") == thread_id) task = name;
     if (task.empty()) return std::nullopt;
   }
+  char buffer[128];
+  const std::string_view line = read_file((tasks + task + "/schedstat").c_str(), buffer);
+  const char* const end = line.data() + line.size();
   uint64_t cpu_ns = 0, runqueue_ns = 0;
-  if (!(std::ifstream(tasks + task + "/schedstat") >> cpu_ns >> runqueue_ns)) return std::nullopt;
+  const auto first = std::from_chars(line.data(), end, cpu_ns);
+  if (line.empty() || first.ec != std::errc() || first.ptr == end) return std::nullopt;
+  if (std::from_chars(first.ptr + 1, end, runqueue_ns).ec != std::errc()) return std::nullopt;
   return ThreadFigures{static_cast<double>(cpu_ns) * 1e-9, static_cast<double>(runqueue_ns) * 1e-9};
 }
 

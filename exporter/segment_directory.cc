@@ -21,7 +21,10 @@ namespace {
 constexpr uint64_t kRemoveAfter_ns = 60'000'000'000;  // dead for so long, so that every exporter has seen it
 // Whoever makes more must not take our time and memory with each look. Those we have seen we keep.
 constexpr size_t kMostFiles = 65'536;
+constexpr int64_t kDateGrain_ns = 1'000'000'000;
 constexpr const char* kJanitor = ".janitor";
+
+int64_t ns_of(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
 
 int open_directory(const std::string& path) {
   return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -58,12 +61,23 @@ SegmentDirectory::~SegmentDirectory() {
   if (janitor_ >= 0) close(janitor_);
 }
 
+bool SegmentDirectory::has_changed() const {
+  struct stat now {};
+  return !listing_holds_ || lstat(path_.c_str(), &now) != 0 || now.st_dev != listed_.st_dev ||
+         now.st_ino != listed_.st_ino || ns_of(now.st_mtim) != ns_of(listed_.st_mtim);
+}
+
 std::optional<std::vector<SegmentDirectory::File>> SegmentDirectory::list() {
   // A descriptor of its own: reading moves the position. Opened anew, so that a directory that was replaced
   // is found.
   const int fd = open_directory(path_);
   if (fd < 0) return std::nullopt;
   dup3(fd, directory_, O_CLOEXEC);
+  // Changes are dated by a clock that ticks every few milliseconds: after one that was just now there may be another
+  // of the same date.
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  listing_holds_ = fstat(fd, &listed_) == 0 && ns_of(listed_.st_mtim) + kDateGrain_ns < ns_of(now);
   DIR* stream = fdopendir(fd);
   if (!stream) {
     close(fd);
@@ -215,6 +229,10 @@ void SegmentDirectory::clean_up(const std::vector<File>& files, uint64_t now_ns)
 }
 
 void SegmentDirectory::refresh(uint64_t now_ns) {
+  if (!has_changed() && finished_.empty() && half_made_.empty()) {  // nothing to find, nothing to remove
+    follow_lives(now_ns);
+    return;
+  }
   const auto files = list();
   if (!files) {
     follow_lives(now_ns);

@@ -2,6 +2,8 @@
 // the dead.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -51,6 +53,8 @@ class SegmentDirectory : public LoopSource {
     std::string name;
     uint64_t inode;
   };
+  /// Whether there may be other files than when it was last listed.
+  bool has_changed() const;
   std::optional<std::vector<File>> list();
   using Segments = std::map<std::string, std::unique_ptr<TrackedSegment>>;  // by file name
 
@@ -68,7 +72,10 @@ class SegmentDirectory : public LoopSource {
   int directory_ = -1;
   int janitor_ = -1;
   bool janitor_refused_ = false;
-  bool overfull_ = false;  // when it was last looked at
+  // When it was last listed:
+  bool overfull_ = false;
+  struct stat listed_ {};
+  bool listing_holds_ = false;  // for as long as the directory's date stays
   Segments segments_;
   std::map<std::string, uint64_t> refused_;  // rejected files, by name: their inode
   std::map<std::string, uint64_t>

@@ -1,5 +1,7 @@
 #include "exporter/serve_command.h"
 
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdlib>
 
@@ -21,6 +23,15 @@ int serve(const ServeCommand& command) {
   // First, so that whoever finds us ready finds the library, too.
   if (!command.install_directory.empty())
     log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), command.install_directory));
+
+  // A descriptor for each segment, and more than 1,000 of them may be looked at. Only here: what `looptap run` starts
+  // must find the limit that it would have without.
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
+
   Exporter exporter(command.exporter);
   int signal_number = 0;
   sigwait(&stop, &signal_number);

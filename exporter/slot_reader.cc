@@ -27,6 +27,13 @@ void copy_buckets(const uint64_t* counts, const uint64_t* sums, DurationHistogra
           {i, counts[i], sums && i >= LOOPTAP_FIRST_SUMMED ? sums[i - LOOPTAP_FIRST_SUMMED] : 0});
 }
 
+void fill_delays(const looptap_loop& loop, DurationHistogram& delays) {
+  copy_buckets(loop.wakeup_delays, nullptr, delays);
+  delays.zero_count = loop.zero_wakeup_delays;
+  delays.total_ns = loop.wakeup_delay_ns;
+}
+
+/// All but the wakeup delays.
 void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, LoopSample& sample) {
   sample.ordinal = ordinal;
   sample.thread_name =
@@ -41,9 +48,6 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
   sample.iterations.total_ns = loop.short_iterations_ns;
   for (const auto& bucket : sample.iterations.buckets)
     sample.iterations.total_ns = sum_of(sample.iterations.total_ns, bucket.sum_ns);
-  copy_buckets(loop.wakeup_delays, nullptr, sample.wakeup_delays);
-  sample.wakeup_delays.zero_count = loop.zero_wakeup_delays;
-  sample.wakeup_delays.total_ns = loop.wakeup_delay_ns;
 
   sample.nested = loop.state & LOOPTAP_NESTED;
   sample.deadline_ns = loop.state & LOOPTAP_SHARED ? LOOPTAP_NO_DEADLINE : loop.deadline_ns;
@@ -113,11 +117,14 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
     // Whatever is counted lies between the beginning of a transition and its end, which both change the head.
     if (slot.published_settled && before == slot.published) return Copy::kUnchanged;
     if (!before.is_settled() && !take_unsettled) continue;
-    if (!memory_.read(offset, &copy, sizeof copy) || !read_head(offset, after)) return Copy::kUnreadable;
+    const bool without_delays = slot.published_settled && before.same_delays(slot.published);
+    const size_t size = without_delays ? offsetof(looptap_loop, wakeup_delays) : sizeof copy;
+    if (!memory_.read(offset, &copy, size) || !read_head(offset, after)) return Copy::kUnreadable;
+    const Copy taken = without_delays ? Copy::kTakenWithoutDelays : Copy::kTaken;
     if (before.same_state(after)) {
       slot.published = after;
       slot.published_settled = after.is_settled();
-      return Copy::kTaken;
+      return taken;
     }
 
     // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, only grow
@@ -133,7 +140,7 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
       slot.published = after;
       slot.published_settled = false;
-      return Copy::kTaken;
+      return taken;
     }
   }
   if (!slot.stuck_since_ns || before.state() != slot.stuck_state || before.settled() != slot.stuck_settled) {
@@ -160,7 +167,8 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   const Head shown = slot.published;
   looptap_loop& copy = copy_of_this_thread();
 
-  switch (copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy)) {
+  const Copy taken = copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy);
+  switch (taken) {
     case Copy::kUnused:
       return true;
     case Copy::kUnreadable:
@@ -176,6 +184,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
       if (seen_before) place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
       return true;
     case Copy::kTaken:
+    case Copy::kTakenWithoutDelays:
       break;
   }
 
@@ -185,6 +194,10 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
     sample.wakeup_delays.buckets.reserve(place->wakeup_delays.buckets.size());
   }
   fill_sample(copy, ordinal, now_ns, sample);
+  if (taken == Copy::kTaken)
+    fill_delays(copy, sample.wakeup_delays);
+  else
+    sample.wakeup_delays = place->wakeup_delays;
   const uint64_t clock_ns = std::max(now_ns, monotonic_now_ns());  // the dead are read as of their death
   auto fault = fault_of(sample, clock_ns);
   if (!fault && seen_before) fault = fault_of(*place, sample);

@@ -67,6 +67,13 @@ class SlotReader {
       return state() == other.state() && settled() == other.settled();
     }
     bool operator==(const Head& other) const;
+    /// Whether it holds the same wakeup delays: each of them adds to one of these.
+    bool same_delays(const Head& other) const {
+      return word(offsetof(looptap_loop, wakeup_delay_ns)) ==
+                 other.word(offsetof(looptap_loop, wakeup_delay_ns)) &&
+             word(offsetof(looptap_loop, zero_wakeup_delays)) ==
+                 other.word(offsetof(looptap_loop, zero_wakeup_delays));
+    }
   };
 
   struct Slot {
@@ -77,7 +84,14 @@ class SlotReader {
     unsigned faults = 0;                          // in a row
   };
 
-  enum class Copy { kTaken, kUnchanged, kInconsistent, kUnused, kUnreadable };
+  enum class Copy {
+    kTaken,
+    kTakenWithoutDelays,  ///< which are those of the last sample
+    kUnchanged,
+    kInconsistent,
+    kUnused,
+    kUnreadable
+  };
 
   bool read_head(uint64_t offset, Head& head) const;
   Copy copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);

@@ -71,6 +71,30 @@ TEST_CASE("a loop that has not moved is not copied again, one that has is") {
   CHECK(reader.samples()[0].iterations.count() == 1);
 }
 
+TEST_CASE("wakeup delays are read where there are new ones, and kept where there are none") {
+  TestLoops loops(1);
+  auto thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.wait(thread, 0, kMs, 7 * kMs, 5 * static_cast<int64_t>(kMs), 0);
+  const PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  CHECK(reader.samples()[0].wakeup_delays.count() == 1);
+
+  loops.wait(thread, 0, 8 * kMs, 9 * kMs);
+  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  CHECK(reader.samples()[0].wakeup_delays.count() == 1);
+  CHECK(reader.samples()[0].iterations.count() == 1);
+
+  for (const uint64_t late_ns : {3 * kMs, uint64_t{0}}) {  // none at all is counted beside the buckets
+    const uint64_t before = reader.samples()[0].wakeup_delays.count();
+    loops.wait(thread, 0, 20 * kMs, 25 * kMs + late_ns, 5 * static_cast<int64_t>(kMs), 0);
+    REQUIRE(reader.read(0, 0, 40 * kMs, false));
+    CHECK(reader.samples()[0].wakeup_delays.count() == before + 1);
+  }
+  CHECK(reader.samples()[0].wakeup_delays.total_ns == 4 * kMs);
+}
+
 TEST_CASE("slots that are not all there are no slots") {
   TestLoops loops(1);
   auto thread = TestLoops::thread(1);
