@@ -1,16 +1,20 @@
 // live_loops DIRECTORY COUNT [TICKS-PER-SECOND]: the segments of COUNT living processes with one loop each, made by the
 // probe's own code, mapped and locked; every loop does a wait and an iteration so many times a second (10). Prints
-// "ready" when all are there, and ends with its stdin.
+// "ready" when all are there, and ends with its stdin. The processes are there, too, for the exporter to look up in
+// /proc; they sleep, and this one works for them.
 //
 // Each loop starts with a past: some 150 occupied buckets, as a server's loop has after an hour.
 
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -29,9 +33,27 @@ uint64_t now_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
+pid_t start_sleeper() {
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (getppid() == parent) pause();
+  _exit(0);
+}
+
+/// Field 22 of its stat file.
+uint64_t start_ticks(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string field;
+  for (int i = 0; i < 22; i++) stat >> field;
+  return strtoull(field.c_str(), nullptr, 10);
+}
+
 class LiveLoop {
  public:
-  LiveLoop(const char* directory, unsigned number) : random_(number), duration_ns_(std::log(3e5), 0.75) {
+  LiveLoop(const char* directory, unsigned number, pid_t process)
+      : random_(number), duration_ns_(std::log(3e5), 0.75) {
     const std::string name = "bench-" + std::to_string(number);
     looptap::Settings settings{};
     looptap::copy_line(settings.directory, sizeof settings.directory, directory);
@@ -43,9 +65,10 @@ class LiveLoop {
       fprintf(stderr, "live_loops: %s (errno %ld)\n", error.step, error.error);
       exit(1);
     }
-    segment_.header->pid += number;  // as if each were a process
+    segment_.header->pid = static_cast<uint32_t>(process);
+    segment_.header->start_ticks = start_ticks(process);
     thread_.number = 1;
-    thread_.thread_id = static_cast<uint32_t>(gettid());
+    thread_.thread_id = static_cast<uint32_t>(process);
     looptap::reserve_slot(segment_, 0);
     looptap_loop* loop = looptap_loop_at(&segment_.loops, 0);
     looptap::copy_line(loop->thread_name, sizeof loop->thread_name, "MainThread");
@@ -93,8 +116,10 @@ int main(int argc, char** argv) {
   }
   const unsigned count = static_cast<unsigned>(atoi(argv[2]));
   const int per_second = argc > 3 ? atoi(argv[3]) : 10;
+  std::vector<pid_t> processes;
+  for (unsigned i = 0; i < count; i++) processes.push_back(start_sleeper());
   std::vector<std::unique_ptr<LiveLoop>> loops;
-  for (unsigned i = 0; i < count; i++) loops.push_back(std::make_unique<LiveLoop>(argv[1], i));
+  for (unsigned i = 0; i < count; i++) loops.push_back(std::make_unique<LiveLoop>(argv[1], i, processes[i]));
   puts("ready");
   fflush(stdout);
 
