@@ -32,7 +32,7 @@ MAKEFLAGS += --no-builtin-rules
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'Variables: V=1 shows the commands; BUILD, SANITIZE, PREFIX, DESTDIR; CC, CXX, CPPFLAGS, CXXFLAGS, LDFLAGS.'
+	@echo 'Variables: V=1 shows the commands; BUILD, SANITIZE, PREFIX, DESTDIR, UNIT_DIR; CC, CXX, CPPFLAGS, CXXFLAGS, LDFLAGS.'
 	@echo 'Warnings are errors where the environment sets CI.'
 
 build: $(BUILD)/looptap $(BUILD)/liblooptap.so ## compile the exporter and the probe (the default)
@@ -43,10 +43,7 @@ test: build check-shared-headers test-programs ## run every test
 demo: build ## watch a program block its event loop
 	deploy/examples/demo
 
-install: build ## install under DESTDIR and PREFIX (/usr/local)
-	install -D -m 755 '$(BUILD)/looptap' '$(DESTDIR)$(PREFIX)/bin/looptap'
-	install -D -m 644 '$(BUILD)/liblooptap.so' '$(DESTDIR)$(PREFIX)/lib/looptap/liblooptap.so'
-	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/looptap' README.md LICENSE page/vendor/uPlot.LICENSE
+install: install-program install-host ## install under DESTDIR and PREFIX (/usr/local)
 
 format: ## reformat the tracked C and C++ files
 	@deploy/deps format
@@ -60,7 +57,7 @@ clean: ## remove what was built
 	rm -rf -- '$(BUILD)'
 
 # Only these goals do without the packages of the tests.
-package_sets := build $(if $(filter-out build demo install help clean \
+package_sets := build $(if $(filter-out build demo install install-program install-host deb monitoring help clean \
   $(BUILD)/looptap $(BUILD)/liblooptap.so,$(or $(MAKECMDGOALS),build)),test)
 
 deps: ## install the Debian packages that the build and the tests need
@@ -421,6 +418,43 @@ image_name := localhost/looptap:$(file <VERSION)
 image: ## build the container image with podman, from Debian's packages alone
 	@deploy/deps image
 	deploy/build_image '$(image_name)' '$(file <VERSION)' '$(revision_of_tree)'
+
+# ---- Hosts: what `make install` puts there, and the Debian package -------------------------------------------------
+
+.PHONY: install-program install-host deb test-deb
+
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+doc_dir = $(DESTDIR)$(PREFIX)/share/doc/looptap
+# Files of deploy/systemd name the installed ones.
+install_with_prefix = install -d '$(dir $2)' && sed 's,@PREFIX@,$(PREFIX),g' '$1' >'$2' && chmod 644 '$2'
+
+install-program: build ## the program and the library alone
+	install -D -m 755 '$(BUILD)/looptap' '$(DESTDIR)$(PREFIX)/bin/looptap'
+	install -D -m 644 '$(BUILD)/liblooptap.so' '$(DESTDIR)$(PREFIX)/lib/looptap/liblooptap.so'
+	install -D -m 644 -t '$(doc_dir)' README.md LICENSE page/vendor/uPlot.LICENSE
+
+install-host: ## manual, systemd's unit and examples alone
+	install -D -m 644 deploy/man/looptap.1 '$(DESTDIR)$(PREFIX)/share/man/man1/looptap.1'
+	install -D -m 644 deploy/systemd/looptap.tmpfiles.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/looptap.conf'
+	$(call install_with_prefix,deploy/systemd/looptap.service.in,$(DESTDIR)$(UNIT_DIR)/looptap.service)
+	$(call install_with_prefix,deploy/systemd/service-drop-in.conf.in,$(doc_dir)/examples/service-drop-in.conf)
+	install -m 644 -t '$(doc_dir)/examples' deploy/prometheus/rules.yml deploy/prometheus/scrape_hosts.yml \
+	  deploy/grafana/looptap.json
+
+deb: ## build the Debian package, and check it with lintian
+	@deploy/deps build deb
+	deploy/debian/build_package '$(BUILD)/deb' '$(revision_of_tree)'
+
+test-deb: deb ## build the Debian package, unpack it and run what is in it
+	tests/run e2e.test_debian_package
+
+# ---- Prometheus and Grafana: files that are written from others -----------------------------------------------------
+
+.PHONY: monitoring
+
+monitoring: ## write the PrometheusRule and the dashboard anew
+	deploy/prometheus/write_prometheusrule >deploy/prometheus/prometheusrule.yaml
+	deploy/grafana/write_dashboard >deploy/grafana/looptap.json
 
 # ---- Dependencies on headers, written by the compilers ------------------------------------------------------------
 

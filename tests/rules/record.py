@@ -1,7 +1,7 @@
 """Records the series on which rules.yml is tested: real programs, watched by real exporters, scraped by a real
 Prometheus every 15 s for 18 minutes. Writes recording.yml beside this file.
 
-    PYTHONPATH=tests python3 -m rules.record        (after `make build test-programs`)
+    PYTHONPATH=tests python3 -m rules.record        (after `make build`; with nothing else running, or under nice -n -15)
 
 Six exporters, most of them with the labels that a PodMonitor gives them:
 
@@ -137,7 +137,8 @@ class Recording(PrometheusTest):
                 labels = dict(series['metric'])
                 name = labels.pop('__name__')
                 shown = ', '.join(f'{label}="{value}"' for label, value in sorted(labels.items()))
-                values = {round((float(at) - start) / INTERVAL): value for at, value in series['values']}
+                values = {round((float(at) - start) / INTERVAL): f'{float(value):.10g}'
+                          for at, value in series['values']}
                 lines.append(f"  - series: '{name}{{{shown}}}'")
                 lines.append(f"    values: '{in_promtool_notation(values, len(times))}'")
         return '\n'.join(lines) + '\n'
