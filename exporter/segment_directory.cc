@@ -204,7 +204,6 @@ void SegmentDirectory::clean_up(const std::vector<File>& files, uint64_t now_ns)
   std::set<std::string> unremovable;
   for (const File& file : files) {
     if (const auto known = refused_.find(file.name); known != refused_.end()) refused.insert(*known);
-    if (unremovable_.contains(file.name)) unremovable.insert(file.name);
     const bool hidden = file.name.starts_with('.');
     std::optional<uint64_t> dead_since_ns;
     if (hidden) {
@@ -220,6 +219,7 @@ void SegmentDirectory::clean_up(const std::vector<File>& files, uint64_t now_ns)
     }
     if (dead_since_ns && now_ns >= *dead_since_ns + kRemoveAfter_ns && hold_janitor_lock())
       remove(file.name, file.inode);
+    if (unremovable_.contains(file.name)) unremovable.insert(file.name);
   }
   // Only of files that are still there, or the books would grow for ever.
   finished_ = std::move(finished);

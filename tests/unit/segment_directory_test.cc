@@ -2,6 +2,7 @@
 #include "tests/unit/catch.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "exporter/log.h"
 #include "exporter/segment_directory.h"
@@ -44,6 +45,31 @@ TEST_CASE("the dead linger, are forgotten, and lose their file after a minute") 
   CHECK_FALSE(only_file(parent.path).empty());
   directory.refresh(1061 * kSecond);
   CHECK(only_file(parent.path).empty());
+}
+
+TEST_CASE("what cannot be removed is counted for as long as it is there") {
+  TestDirectory parent;
+  SegmentDirectory directory(parent.path, kSecond);
+  std::string name;
+  {
+    TestSegment segment(parent.path, 1, "x");
+    directory.refresh(kSecond);
+    name = only_file(parent.path);
+  }
+  directory.refresh(2 * kSecond);
+  directory.refresh(10 * kSecond);  // it has lingered
+  const std::string path = parent.path + "/" + name;
+  REQUIRE(unlink(path.c_str()) == 0);
+  REQUIRE(mkdir(path.c_str(), 0700) == 0);  // which unlink refuses to anybody
+  directory.refresh(11 * kSecond);
+  CHECK(directory.losses().unremovable == 0);
+  for (uint64_t t = 100; t < 103; t++) {
+    directory.refresh(t * kSecond);
+    CHECK(directory.losses().unremovable == 1);
+  }
+  REQUIRE(rmdir(path.c_str()) == 0);
+  directory.refresh(200 * kSecond);
+  CHECK(directory.losses().unremovable == 0);
 }
 
 TEST_CASE("the living keep their file, whatever their age") {
