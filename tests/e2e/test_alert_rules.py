@@ -70,7 +70,8 @@ class AlertRules(LooptapTest):
     def run_tests(self, tests, rules=RULES):
         """What `promtool test rules` says."""
         file = self.folder / 'test.yml'
-        file.write_text(json.dumps({'rule_files': [str(rules)], 'evaluation_interval': '15s', 'tests': tests}))
+        file.write_text(json.dumps({'rule_files': [str(rules)], 'evaluation_interval': '15s',
+                                    'tests': tests}))
         return self.promtool('test', 'rules', str(file))
 
     def with_recording(self, **tests):
@@ -136,7 +137,8 @@ class AlertRules(LooptapTest):
 
     def test_records(self):
         self.assert_passes(self.with_recording(promql_expr_test=[
-            {'eval_time': time, 'expr': f'sum({expression})', 'exp_samples': [{'labels': '{}', 'value': value}]}
+            {'eval_time': time, 'expr': f'sum({expression})',
+             'exp_samples': [{'labels': '{}', 'value': value}]}
             for time, expression, value in EXPECTED_RECORDS]))
 
     def test_quantiles_are_not_averaged(self):
@@ -164,10 +166,11 @@ class AlertRules(LooptapTest):
         changed.write_text(json.dumps(rules))
         firing = [test for test in expected_alerts() if test['exp_alerts']]
         said = self.run_tests(self.with_recording(alert_rule_test=firing), changed)[1]
-        self.assertEqual(set(re.findall(r'alertname: (\w+), time', said)), {test['alertname'] for test in firing})
+        self.assertEqual(set(re.findall(r'alertname: (\w+), time', said)),
+                         {test['alertname'] for test in firing})
 
     def test_operator_gets_the_same_rules(self):
-        written = subprocess.run([ROOT / 'deploy/prometheus/write_prometheusrule'], capture_output=True, text=True,
+        written = subprocess.run([RULES.parent / 'write_prometheusrule'], capture_output=True, text=True,
                                  check=True).stdout
         self.assertEqual((RULES.parent / 'prometheusrule.yaml').read_text(), written,
                          'make monitoring writes it anew')

@@ -1,4 +1,4 @@
-"""The Grafana dashboard as a file: up to date, and nothing of it missing. test_monitoring runs its expressions."""
+"""The Grafana dashboard as a file: up to date, nothing of it missing. test_monitoring runs what it asks."""
 
 import itertools
 import json
@@ -63,8 +63,8 @@ class Dashboard(unittest.TestCase):
     def test_config_map_holds_it(self):
         built = subprocess.run([find_program('kubectl'), 'kustomize', GRAFANA], capture_output=True, text=True)
         self.assertEqual(built.returncode, 0, built.stderr)
-        shown = subprocess.run(['kubectl', 'patch', '--local', '-f', '-', '-p', '{}', '-o', 'json'], input=built.stdout,
-                               capture_output=True, text=True)
+        shown = subprocess.run(['kubectl', 'patch', '--local', '-f', '-', '-p', '{}', '-o', 'json'],
+                               input=built.stdout, capture_output=True, text=True)
         self.assertEqual(shown.returncode, 0, shown.stderr)
         config_map = json.loads(shown.stdout)
         self.assertEqual(config_map['kind'], 'ConfigMap')

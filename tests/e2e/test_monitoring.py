@@ -1,13 +1,13 @@
-"""Rules, dashboard and relabeling on a real Prometheus that scrapes real exporters of real programs: every expression
-that deploy/ ships returns series."""
+"""Rules, dashboard and relabeling on a real Prometheus that scrapes real exporters of real programs:
+every expression that deploy/ ships returns series."""
 
 import json
 import re
 import subprocess
 import unittest
 
-from e2e.harness import (PROBE, PROGRAMS, PYTHON, ROOT, SHARED_MEMORY, find_program, free_port, make_folder,
-                         wait_until)
+from e2e.harness import (PROBE, PROGRAMS, PYTHON, ROOT, SHARED_MEMORY, find_program, free_port,
+                         make_folder, wait_until)
 from e2e.prometheus_test import PrometheusTest
 
 try:
@@ -20,12 +20,14 @@ RULES = DEPLOY / 'prometheus/rules.yml'
 DASHBOARD = DEPLOY / 'grafana/looptap.json'
 
 # Alerts about what goes wrong, and does not here.
-NOTHING_WRONG = {'EventLoopAway', 'EventLoopDiedInStall', 'LooptapDown', 'LooptapAbsent', 'LooptapProbeMissing',
-                 'LooptapProbesGone', 'LooptapSegmentsRejected', 'LooptapLoopsDropped'}
+NOTHING_WRONG = {'EventLoopAway', 'EventLoopDiedInStall', 'LooptapDown', 'LooptapAbsent',
+                 'LooptapProbeMissing', 'LooptapProbesGone', 'LooptapSegmentsRejected',
+                 'LooptapLoopsDropped'}
 # Expressions for native histograms, of which a Prometheus without them has none.
 NATIVE = {'workload:eventloop_latency_seconds:rate5m'}
 
-POD = {'namespace': 'shop', 'workload': 'web', 'pod': 'web-1', 'container': 'looptap', 'instance': '10.0.0.1:10064'}
+POD = {'namespace': 'shop', 'workload': 'web', 'pod': 'web-1', 'container': 'looptap',
+       'instance': '10.0.0.1:10064'}
 HOST = {'instance': 'host-1:10064'}
 ANY = dict.fromkeys(('namespace', 'workload', 'process', 'pod', 'instance'), '.*')
 
@@ -135,12 +137,14 @@ class Monitoring(PrometheusTest):
 
     def test_native_histograms_do_as_well(self):
         self.start_monitoring(self.watch(POD), flags=['--enable-feature=native-histograms'])
-        p99 = 'workload_quantile:eventloop_latency_seconds:histogram_quantile_rate5m{quantile="0.99", process="%s"}'
+        p99 = ('workload_quantile:eventloop_latency_seconds:histogram_quantile_rate5m'
+               '{quantile="0.99", process="%s"}')
         wait_until(lambda: [value for value in self.query(p99 % 'blocking') if 0.4 < value < 0.6],
                    'the p99 of the blocking loop is some 0.5 s', 60)
         self.assertEqual(self.query('eventloop_latency_seconds_bucket'), [], 'it has classic ones, too')
         self.assertLess(self.query(p99 % 'idle')[0], 0.1)
-        quantiles = [(title, expression) for title, expression in targets() if 'histogram_quantile' in expression]
+        quantiles = [(title, expression) for title, expression in targets()
+                     if 'histogram_quantile' in expression]
         self.assertGreaterEqual(len(quantiles), 5)
         for title, expression in quantiles:
             with self.subTest(panel=title):
@@ -148,14 +152,15 @@ class Monitoring(PrometheusTest):
 
 
 class Relabeling(PrometheusTest):
-    """What scrape_kubernetes.yml makes of pods. Debian's Prometheus cannot ask Kubernetes for them: it is told."""
+    """What scrape_kubernetes.yml makes of pods. Debian's Prometheus cannot ask Kubernetes: it is told."""
 
     META = '__meta_kubernetes_'
 
     def pod(self, port='looptap', **facts):
         facts = {'namespace': 'shop', 'pod_name': 'p', 'pod_phase': 'Running', 'pod_container_name': 'looptap',
                  'pod_container_port_name': port, **facts}
-        return {'targets': ['127.0.0.1:1'], 'labels': {self.META + name: value for name, value in facts.items()}}
+        return {'targets': ['127.0.0.1:1'],
+                'labels': {self.META + name: value for name, value in facts.items()}}
 
     def relabeled(self, *pods):
         """The labels of the targets that are left."""
@@ -172,8 +177,8 @@ class Relabeling(PrometheusTest):
 
     def test_workloads_have_the_names_that_people_gave_them(self):
         labels = self.relabeled(
-            self.pod(pod_name='web-5d9c7b-x2x', pod_controller_kind='ReplicaSet', pod_controller_name='web-5d9c7b',
-                     pod_label_pod_template_hash='5d9c7b'),
+            self.pod(pod_name='web-5d9c7b-x2x', pod_controller_kind='ReplicaSet',
+                     pod_controller_name='web-5d9c7b', pod_label_pod_template_hash='5d9c7b'),
             self.pod(pod_name='db-0', pod_controller_kind='StatefulSet', pod_controller_name='db'),
             self.pod(pod_name='nightly-28374834-abc', pod_controller_kind='Job',
                      pod_controller_name='nightly-28374834'),

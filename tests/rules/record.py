@@ -1,7 +1,10 @@
-"""Records the series on which rules.yml is tested: real programs, watched by real exporters, scraped by a real
-Prometheus every 15 s for 18 minutes. Writes recording.yml beside this file.
+"""Records the series on which rules.yml is tested: real programs, watched by real exporters, scraped
+by a real Prometheus every 15 s for 18 minutes. Writes recording.yml beside this file.
 
-    PYTHONPATH=tests python3 -m rules.record        (after `make build`; with nothing else running, or under nice -n -15)
+    PYTHONPATH=tests python3 -m rules.record
+
+after `make build`, with nothing else running (or under nice -n -15, which is how the recording that is
+here was made). The figures in expected_alerts.yml then want to be looked at.
 
 Six exporters, most of them with the labels that a PodMonitor gives them:
 
@@ -145,7 +148,7 @@ class Recording(PrometheusTest):
 
 
 def in_promtool_notation(values, count):
-    """Values by the number of their scrape. Where a series ends it becomes stale; before and after there is nothing."""
+    """Values by the number of their scrape. Where a series ends it becomes stale."""
     words = []
     for step in range(count):
         if step in values:
