@@ -74,8 +74,9 @@ warnings = -Wall -Wextra $(if $(CI),$(if $(SANITIZE),,-Werror))
 
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. $(sanitize)
-exporter_libs = -lcivetweb -lz -pthread
+exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
+  $(shell $(PKG_CONFIG) --cflags yaml-0.1) $(sanitize)
+exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lcivetweb -lz -pthread
 
 # x86_64, aarch64: names the assembly and the flags that belong to it.
 arch = $(firstword $(subst -, ,$(shell $(CXX) -dumpmachine)))
@@ -286,7 +287,7 @@ cross_make = +$(Q)$(MAKE) --no-print-directory BUILD='$(cross)' \
   CC='aarch64-linux-gnu-gcc -idirafter /usr/include' CXX='aarch64-linux-gnu-g++ -idirafter /usr/include' \
   MUSL_GCC='$(abspath $(cross))/debian/musl-gcc' \
   LDFLAGS='-L$(cross)/debian/usr/lib -L$(cross)/debian/usr/lib/aarch64-linux-gnu' \
-  exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -pthread'
+  exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -l:libyaml.a -pthread'
 
 test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, under qemu, what needs no more than that
 	@deploy/deps aarch64

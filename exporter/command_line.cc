@@ -76,6 +76,41 @@ void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& 
       ->capture_default_str();
 }
 
+/// Those of `inject`, as they were written.
+struct InjectionFlags {
+  std::string manifest;
+  std::string image = std::string("localhost/looptap:") + build_version();
+  bool classic = false;
+  std::string port = "10064";
+  std::string requests = "cpu=10m,memory=32Mi";
+  std::string limits = "memory=64Mi";
+  std::string containers;
+  std::string excluded_containers;
+};
+
+void add_injection_flags(CLI::App& app, InjectionFlags& flags) {
+  app.add_option("-f,--filename", flags.manifest, "the manifest, YAML or JSON; - is stdin")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--image", flags.image, "looptap's image, where your cluster finds it")
+      ->type_name("IMAGE")
+      ->capture_default_str();
+  app.add_flag("--classic", flags.classic, "for clusters before 1.29, which have no native sidecars");
+  app.add_option("--port", flags.port, "where looptap serves the metrics")
+      ->type_name("PORT")
+      ->capture_default_str();
+  app.add_option("--requests", flags.requests, "resources that looptap's container requests; or none")
+      ->type_name("LIST")
+      ->capture_default_str();
+  app.add_option("--limits", flags.limits, "its limits; or none")->type_name("LIST")->capture_default_str();
+  app.add_option(
+         "--containers", flags.containers,
+         "measure only these; init containers (others' native sidecars) are measured only if named here")
+      ->type_name("LIST");
+  app.add_option("--exclude-containers", flags.excluded_containers, "do not measure these")
+      ->type_name("LIST");
+}
+
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
   for (size_t at = 0;;) {
@@ -171,6 +206,51 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   return options;
 }
 
+std::vector<std::string> parse_names(const std::string& flag, const std::string& text) {
+  if (text.empty()) return {};
+  std::vector<std::string> names = split(text);
+  if (std::find(names.begin(), names.end(), "") != names.end())
+    throw std::invalid_argument(flag + ": \"" + text + "\" is not a list like web,worker");
+  return names;
+}
+
+ResourceList parse_resources(const std::string& flag, const std::string& text) {
+  if (text == "none") return {};
+  ResourceList list;
+  for (const std::string& part : parse_names(flag, text)) {
+    const size_t equals = part.find('=');
+    const bool written = equals != std::string::npos && equals != 0 && equals + 1 != part.size();
+    if (!written || !isdigit(static_cast<unsigned char>(part[equals + 1])) ||
+        std::any_of(list.begin(), list.end(),
+                    [&](const auto& known) { return known.first == part.substr(0, equals); }))
+      throw std::invalid_argument(flag + ": \"" + text +
+                                  "\" is not a list like cpu=10m,memory=32Mi, nor none");
+    list.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+  }
+  return list;
+}
+
+InjectCommand check(const InjectionFlags& flags) {
+  InjectCommand command;
+  command.manifest = flags.manifest;
+  InjectionOptions& options = command.options;
+  options.image = flags.image;
+  const bool one_word =
+      std::all_of(flags.image.begin(), flags.image.end(), [](unsigned char byte) { return byte > ' '; });
+  if (flags.image.empty() || !one_word)
+    throw std::invalid_argument("--image: \"" + flags.image + "\" is not an image's name");
+  options.classic = flags.classic;
+  const char* const end = flags.port.data() + flags.port.size();
+  const auto [stop, error] = std::from_chars(flags.port.data(), end, options.port);
+  if (error != std::errc() || stop != end || options.port < 1 || options.port > 65535)
+    throw std::invalid_argument("--port: \"" + flags.port + "\" is not a number from 1 to 65535");
+  options.requests = parse_resources("--requests", flags.requests);
+  options.limits = parse_resources("--limits", flags.limits);
+  options.containers = parse_names("--containers", flags.containers);
+  options.excluded_containers = parse_names("--exclude-containers", flags.excluded_containers);
+  return command;
+}
+
 std::string environment_directory() {
   const char* value = getenv("LOOPTAP_DIR");
   return value && *value ? value : "";
@@ -191,6 +271,7 @@ Command parse_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "  looptap run [flags] -- COMMAND [ARG...]\n  looptap serve [flags]\n  looptap install DIR\n"
+      "  looptap inject [flags] -f MANIFEST\n"
       "looptap SUBCOMMAND --help lists the flags.");
 
   ExporterFlags serve_flags, run_flags;
@@ -212,6 +293,10 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* install = app.add_subcommand("install", "put liblooptap.so into DIR");
   install->add_option("DIR", install_command.directory, "an existing directory")->required();
 
+  InjectionFlags injection_flags;
+  CLI::App* inject = app.add_subcommand("inject", "add looptap to the pods of a Kubernetes manifest");
+  add_injection_flags(*inject, injection_flags);
+
   // The command's own arguments are none of our business: CLI11 sees only what stands before "--".
   std::vector<std::string> command;
   int ours = argc;
@@ -222,9 +307,9 @@ Command parse_command_line(int argc, char** argv) {
   }
 
   if (ours > 1 && argv[1][0] != '-' && std::string(argv[1]) != "run" && std::string(argv[1]) != "serve" &&
-      std::string(argv[1]) != "install")
+      std::string(argv[1]) != "install" && std::string(argv[1]) != "inject")
     throw std::invalid_argument("unknown command \"" + std::string(argv[1]) +
-                                "\": it is run, serve or install");
+                                "\": it is run, serve, install or inject");
 
   try {
     app.parse(ours, argv);
@@ -252,6 +337,10 @@ Command parse_command_line(int argc, char** argv) {
     if (command.empty())
       throw std::invalid_argument("no command to run: looptap run [flags] -- COMMAND [ARG...]");
     return RunCommand{check(run_flags, run_address, environment_directory()), std::move(command)};
+  }
+  if (inject->parsed()) {
+    if (ours != argc) throw std::invalid_argument("inject takes no command");
+    return check(injection_flags);
   }
   if (ours != argc) throw std::invalid_argument("install takes one directory");
   return install_command;

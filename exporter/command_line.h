@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exporter/latency.h"
+#include "exporter/pod_injection.h"
 
 namespace looptap {
 
@@ -35,12 +36,16 @@ struct RunCommand {
 struct InstallCommand {
   std::string directory;
 };
+struct InjectCommand {
+  std::string manifest;  ///< a path; "-": stdin
+  InjectionOptions options;
+};
 /// --help, --version: the text is for stdout and nothing else is to be done.
 struct Print {
   std::string text;
 };
 
-using Command = std::variant<ServeCommand, RunCommand, InstallCommand, Print>;
+using Command = std::variant<ServeCommand, RunCommand, InstallCommand, InjectCommand, Print>;
 
 /// Also sets the log level.
 /// \throws std::invalid_argument with one clear line.

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "exporter/command_line.h"
+#include "exporter/inject_command.h"
 #include "exporter/log.h"
 #include "exporter/probe_library.h"
 #include "exporter/run_command.h"
@@ -26,6 +27,7 @@ struct Execute {
     log(LogLevel::kInfo, "installed " + path);
     return EXIT_SUCCESS;
   }
+  int operator()(const InjectCommand& command) const { return inject(command); }
   int operator()(const Print& print) const {
     fputs(print.text.c_str(), stdout);
     return EXIT_SUCCESS;

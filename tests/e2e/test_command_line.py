@@ -70,6 +70,16 @@ WRONG = {
     'install_without_a_directory': (['install'], 'DIR'),
     'install_into_what_is_missing': (['install', '/nowhere/at/all'], '/nowhere/at/all'),
     'install_into_a_file': (['install', '/etc/passwd'], '/etc/passwd'),
+
+    'inject_without_a_manifest': (['inject'], '-f'),
+    'inject_of_what_is_missing': (['inject', '-f', '/nowhere'], '/nowhere'),
+    'inject_of_a_directory': (['inject', '-f', '/'], '/: '),
+    'inject_with_a_port_too_high': (['inject', '-f', '/dev/null', '--port=65536'], '--port'),
+    'inject_without_an_image': (['inject', '-f', '/dev/null', '--image='], '--image'),
+    'inject_with_resources_without_amounts': (['inject', '-f', '/dev/null', '--limits=cpu'], '--limits'),
+    'inject_with_a_resource_named_twice': (['inject', '-f', '/dev/null', '--requests=cpu=1,cpu=2'], '--requests'),
+    'inject_with_an_empty_name': (['inject', '-f', '/dev/null', '--containers=a,,b'], '--containers'),
+    'inject_with_a_command': (['inject', '-f', '/dev/null', '--', 'true'], 'command'),
 }
 
 
