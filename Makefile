@@ -321,11 +321,12 @@ fuzzed_text := $(call fuzzed,command_line gzip)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-fuzz: fuzzers ## fuzz the reader of segments for FUZZ_SECONDS (600), then the texts for a tenth of that
+fuzz: fuzzers ## fuzz the reader of segments for FUZZ_SECONDS (600), then texts and manifests for a tenth of that
 	tests/fuzz/fuzz segment '-max_total_time=$(FUZZ_SECONDS)'
 	tests/fuzz/fuzz text "-max_total_time=$$(($(FUZZ_SECONDS) / 10 + 1))"
+	tests/fuzz/fuzz manifest "-max_total_time=$$(($(FUZZ_SECONDS) / 10 + 1))"
 
-fuzzers: $(BUILD)/fuzz/segment_fuzzer $(BUILD)/fuzz/text_fuzzer
+fuzzers: $(patsubst %,$(BUILD)/fuzz/%_fuzzer,segment text manifest)
 
 # Only here: no other target needs the runtime.
 .PHONY: fuzz_deps fuzzers_if_possible

@@ -35,6 +35,9 @@ class Fuzz(unittest.TestCase):
     def test_texts(self):
         self.assert_clean('text', max(SECONDS // 4, 1))
 
+    def test_manifests(self):
+        self.assert_clean('manifest', max(SECONDS // 4, 1))
+
     def test_would_find_something(self):
         # Null control: any input takes longer than no time, so that a limit of 1 MiB stops it at once.
         status, _, output = self.run_fuzzer('text', '-rss_limit_mb=1', '-runs=100000')
