@@ -334,6 +334,7 @@ fuzzed = $(patsubst %,$(BUILD)/fuzz/obj/exporter/%.o,build_info duration exposit
 fuzzed_segment := $(call fuzzed,latency latency_window loop_collector loop_history loop_monitor loop_sample loop_source \
   packed_histogram pid_labels process_figures rejection segment_directory segment_file shown_counters slot_reader)
 fuzzed_text := $(call fuzzed,command_line gzip)
+fuzzed_manifest := $(call fuzzed,inject_command pod_injection yaml_document)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -357,9 +358,11 @@ fuzzers_if_possible: | deps build
 $(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread
 $(BUILD)/fuzz/segment_fuzzer: $(fuzzed_segment)
 $(BUILD)/fuzz/text_fuzzer: $(fuzzed_text)
+$(BUILD)/fuzz/manifest_fuzzer: fuzz_link = -lyaml
+$(BUILD)/fuzz/manifest_fuzzer: $(fuzzed_manifest)
 $(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $(fuzz_link) $^ -o $@ -lz -pthread
+	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $^ $(fuzz_link) -o $@ -lz -pthread
 
 $(BUILD)/fuzz/obj/exporter/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
 $(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/flags | fuzz_deps
