@@ -69,8 +69,8 @@ say = $(if $(Q),@printf '  %-5s %s\n' '$1' '$2')
 
 # ---- Flags --------------------------------------------------------------------------------------------------------
 
-# Sanitizers make gcc see what is not there.
-warnings = -Wall -Wextra $(if $(CI),$(if $(SANITIZE),,-Werror))
+# Under sanitizers gcc warns of the standard library's own headers.
+warnings = -Wall -Wextra $(if $(SANITIZE),-Wno-tsan -Wno-maybe-uninitialized,$(if $(CI),-Werror))
 
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -20,17 +20,18 @@ static void wait_times(int epoll, int times) {
   for (int i = 0; i < times; i++) own_wait(&loop, epoll, 2);
 }
 
-static const int to_wait[] = {
-    SYS_read, SYS_write, SYS_writev, SYS_exit_group, SYS_clock_gettime, SYS_rt_sigreturn, SYS_epoll_pwait,
+static const int to_wait[] = {SYS_read,          SYS_write,        SYS_writev,      SYS_exit_group,
+                              SYS_clock_gettime, SYS_rt_sigreturn, SYS_epoll_pwait,
 #ifdef SYS_epoll_wait
-    SYS_epoll_wait,
+                              SYS_epoll_wait,
 #endif
-    SYS_getpid};
+                              SYS_getpid};
 static const int to_make_loops[] = {SYS_close, SYS_epoll_create1, SYS_gettid, SYS_prctl, SYS_madvise};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static void add(struct sock_fprog* program, uint16_t code, uint32_t value, uint8_t if_true, uint8_t if_false) {
+static void add(struct sock_fprog* program, uint16_t code, uint32_t value, uint8_t if_true,
+                uint8_t if_false) {
   program->filter[program->len++] = (struct sock_filter){code, if_true, if_false, value};
 }
 
