@@ -111,8 +111,9 @@ void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t 
 
 void LoopMonitor::note_death(const SourceProcess& from, Process& process) {
   if (std::exchange(process.death_noted, true)) return;
-  // An exit in good order is no accident, and a process that is still there has begun anew by exec.
-  if (from.exited_ns || !from.last_alive_ns || process.view.figures) return;
+  // An exit in good order is no accident, and a process that is still there has begun anew by exec. A zombie is not.
+  const auto& figures = process.view.figures;
+  if (from.exited_ns || !from.last_alive_ns || (figures && figures->state != 'Z')) return;
   for (const LoopSample& sample : from.samples()) {
     if (sample.activity != Activity::kAway || sample.nested) continue;
     const uint64_t away_ns =

@@ -127,12 +127,15 @@ std::unique_ptr<TrackedSegment> SegmentDirectory::open_segment(const File& file)
 }
 
 void SegmentDirectory::track(std::unique_ptr<TrackedSegment> segment, uint64_t now_ns) {
-  // The same process after an exec, or its number given anew: what it was before makes room.
+  // The same process after an exec, or its number given anew (a restarted container: 1 again, and the number of its
+  // namespace is soon used again): what it was before makes room.
   for (auto other = segments_.begin(); other != segments_.end();) {
     const ProcessIdentity& before = other->second->identity;
     const bool same = before.name == segment->identity.name && before.pid == segment->identity.pid &&
                       before.pid_namespace == segment->identity.pid_namespace;
     if (same && !other->second->file->alive()) {
+      // The death of another process is news: this one is taken in when that has been told.
+      if (!other->second->is_told_dead && before.start_ticks != segment->identity.start_ticks) return;
       other = forget(other, now_ns);
     } else {
       ++other;
@@ -258,6 +261,7 @@ void SegmentDirectory::read(uint64_t now_ns) {
   for (auto at = segments_.begin(); at != segments_.end();) {
     TrackedSegment& segment = *at->second;
     segment.file->read(segment.as_of(now_ns), segment.dead_since_ns.has_value());
+    segment.is_told_dead = segment.dead_since_ns.has_value();
     const auto fault = segment.file->fault();
     if (!fault) {
       ++at;

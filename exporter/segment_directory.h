@@ -32,6 +32,7 @@ class TrackedSegment : public SourceProcess {
   const std::string file_name;
   const uint64_t inode;
   const std::unique_ptr<SegmentFile> file;
+  bool is_told_dead = false;  ///< processes() has shown it after its death, with its last figures
 };
 
 /// Several exporters may look at one directory: each keeps its own books, one of them (the holder of a

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from e2e.harness import PROBE, find_program, require_root
+from e2e.harness import PROBE, PROGRAMS, PYTHON, find_program, require_root, wait_until
 from e2e.own_records import VictimTest
 from e2e.segment import read_segments
 
@@ -20,9 +20,12 @@ class PidNamespaces(VictimTest):
 
     def start_contained(self, waits):
         """A process that is number 1 of a namespace."""
-        program = self.start([self.unshare, '--pid', '--fork', '--kill-child', '--mount-proc',
-                              self.victim('rests'), waits], [PROBE], stdin=subprocess.PIPE)
-        self.wait_for(program, 'rests')
+        return self.start_as_first('rests', self.victim('rests'), waits)
+
+    def start_as_first(self, line, *command):
+        program = self.start([self.unshare, '--pid', '--fork', '--kill-child', '--mount-proc', *command],
+                             [PROBE], stdin=subprocess.PIPE)
+        self.wait_for(program, line)
         return program
 
     def assert_labels(self, scrape):
@@ -63,3 +66,15 @@ class PidNamespaces(VictimTest):
         self.assertEqual({labels['pid']: waits
                           for labels, waits in metrics.scrape().find('eventloop_waits_total')},
                          {'1': 4, f'1@{younger.pid_namespace}': 6})
+
+    def test_killed_in_a_stall_is_told_though_the_next_one_has_its_number_at_once(self):
+        metrics = self.serve()
+        program = self.start_as_first('ready', PYTHON, PROGRAMS / 'asyncio_freezes.py')
+        program.say('60')
+        wait_until(lambda: metrics.scrape().value('eventloop_blocked_seconds') > 1.5, 'it is blocked')
+        # A restarted container: the number of its namespace is likely to be the last one's, too.
+        program.process.kill()
+        program.wait()
+        self.start_as_first('ready', PYTHON, PROGRAMS / 'asyncio_freezes.py')
+        wait_until(lambda: metrics.scrape().value('looptap_segments', state='live') == 1, 'the next one is seen')
+        self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 1)
