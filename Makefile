@@ -432,13 +432,17 @@ $(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/flags
 
 # ---- The container image, and pods that are run with it ------------------------------------------------------------
 
-.PHONY: image
+.PHONY: image test-pods
 
 image_name := localhost/looptap:$(file <VERSION)
 
 image: ## build the container image with podman, from Debian's packages alone
 	@deploy/deps image
 	deploy/build_image '$(image_name)' '$(file <VERSION)' '$(revision_of_tree)'
+
+test-pods: image $(BUILD)/tests/musl/blocks_on_request ## play the pods of deploy/kubernetes with podman
+	@deploy/deps pods
+	LOOPTAP_IMAGE='$(image_name)' tests/run e2e.test_pods
 
 # ---- Hosts: what `make install` puts there, and the Debian package -------------------------------------------------
 
