@@ -12,6 +12,8 @@ BUILD ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 PKG_CONFIG ?= pkg-config
 CLANG ?= clang
 CLANGXX ?= clang++
+# Debian's is where the PATH of an ordinary user does not lead.
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 MUSL_GCC ?= musl-gcc
 
 # Victims (tests/victims/*.c) that are also built against musl, and statically.
@@ -75,8 +77,8 @@ warnings = -Wall -Wextra $(if $(SANITIZE),-Wno-tsan -Wno-maybe-uninitialized,$(i
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
-  $(shell $(PKG_CONFIG) --cflags yaml-0.1) $(sanitize)
-exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1) -lcivetweb -lz -pthread
+  $(shell $(PKG_CONFIG) --cflags yaml-0.1 libbpf) $(sanitize)
+exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1 libbpf) -lcivetweb -lz -pthread
 
 # x86_64, aarch64: names the assembly and the flags that belong to it.
 arch = $(firstword $(subst -, ,$(shell $(CXX) -dumpmachine)))
@@ -91,6 +93,14 @@ probe_needs_aarch64 := -mno-outline-atomics
 probe_flags = $(warnings) $(CPPFLAGS) $(CXXFLAGS) -I. $(probe_needs)
 probe_link = -shared -nostdlib -fno-sanitize=all -fno-lto -Wl,-z,defs -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack \
   -Wl,--hash-style=both -Wl,--version-script=preload/probe.map -Wl,-soname,liblooptap.so
+
+# Without stdint.h of libc; of the kernel's headers, those for programs are beside libc's.
+bpf_needs = -target bpf -mcpu=v3 -O2 -g -ffreestanding -fno-stack-protector -D__TARGET_ARCH_$(bpf_arch_$(arch)) \
+  -idirafter /usr/include/$(multiarch) -idirafter /usr/$(multiarch)/include
+multiarch = $(shell $(CC) -print-multiarch)
+bpf_arch_x86_64 := x86
+bpf_arch_aarch64 := arm64
+bpf_flags = $(warnings) -I. $(bpf_needs)
 
 # Plain programs, as anybody would compile them.
 victim_flags = -O1 -g $(warnings) -pthread -I.
@@ -107,7 +117,7 @@ endef
 # Every compiler and flag. All that is compiled depends on it, and through it on the packages.
 $(BUILD)/flags: FORCE | deps
 	$(call hold,$(CXX) $(exporter_flags) $(LDFLAGS) $(exporter_libs) | $(probe_flags) $(probe_link) | \
-	  $(CC) $(MUSL_GCC) $(victim_flags) | $(CLANG) $(CLANGXX))
+	  $(CC) $(MUSL_GCC) $(victim_flags) | $(CLANG) $(CLANGXX) $(bpf_flags) $(BPFTOOL))
 
 # What is linked: the exporter's sources and the unit tests. So a removed source disappears from the programs too.
 $(BUILD)/sources: FORCE
@@ -140,6 +150,25 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(exporter_flags) $(defines) -MMD -MP -c $< -o $@
+
+# ---- The BPF programs: one object, and the skeleton by which the exporter loads it ----------------------------------
+
+bpf_object := $(BUILD)/obj/bpf/looptap.bpf.o
+bpf_skeleton := $(BUILD)/obj/bpf/looptap.skel.h
+
+# The compiler's own debugging information is of no use to the kernel, which reads BTF only.
+$(bpf_object): bpf/looptap.bpf.c $(BUILD)/flags
+	$(call say,BPF,$<)
+	@mkdir -p $(@D) $(dir $(depfile))
+	$(Q)$(CLANG) $(bpf_flags) $(depflags) -c $< -o $@.full
+	$(Q)$(BPFTOOL) gen object $@ $@.full && rm $@.full
+
+$(bpf_skeleton): $(bpf_object)
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name looptap_bpf >$@.new && mv $@.new $@
+
+$(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: $(bpf_skeleton)
+$(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: defines = -I$(BUILD)/obj
 
 # ---- The page for people: files that the exporter carries within it ------------------------------------------------
 
@@ -178,15 +207,10 @@ $(BUILD)/obj/preload/syscall.o: $(wildcard preload/syscall_*.S) $(BUILD)/flags
 
 # ---- Headers: the shared ones serve C, C++ and BPF; every one compiles alone --------------------------------------
 
-headers := $(wildcard preload/*.h exporter/*.h)
+headers := $(wildcard preload/*.h exporter/*.h) bpf/records.h
 header_checks := $(headers:%=$(BUILD)/headers/%.ok)
 
-check-shared-headers: $(BUILD)/clang/shared_headers.bpf.o $(BUILD)/clang/probe.o $(header_checks) ## compile the headers for BPF, by clang, and each alone
-
-$(BUILD)/clang/shared_headers.bpf.o: tests/bpf_compile/shared_headers.c $(BUILD)/flags
-	$(call say,BPF,$<)
-	@mkdir -p $(@D) $(dir $(depfile))
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -ffreestanding -Wall -Werror -I. $(depflags) -c $< -o $@
+check-shared-headers: $(bpf_object) $(BUILD)/clang/probe.o $(header_checks) ## compile the headers for BPF, by clang, and each alone
 
 $(BUILD)/clang/probe.o: preload/probe.cc $(BUILD)/flags
 	$(call say,CLANG,$<)
@@ -194,7 +218,7 @@ $(BUILD)/clang/probe.o: preload/probe.cc $(BUILD)/flags
 	$(Q)$(CLANGXX) $(warnings) -I. $(probe_needs) $(depflags) -c $< -o $@
 
 $(BUILD)/headers/preload/%.ok: header_flags = $(probe_flags)
-$(BUILD)/headers/exporter/%.ok: header_flags = $(exporter_flags)
+$(BUILD)/headers/exporter/%.ok $(BUILD)/headers/bpf/%.ok: header_flags = $(exporter_flags)
 # These two are written in terms of operations which their includer defines.
 $(patsubst %,$(BUILD)/headers/preload/%.h.ok,loop_state histogram_scheme): header_flags = \
   $(probe_flags) -include preload/operations.h

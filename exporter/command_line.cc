@@ -8,6 +8,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "bpf/records.h"
 #include "exporter/build_info.h"
 #include "exporter/duration.h"
 #include "exporter/latency_window.h"
@@ -34,6 +35,9 @@ struct ExporterFlags {
   std::string stall_threshold = "100ms";
   std::string aggregate = "none";
   std::string log_level = "info";
+  std::vector<std::string> bpf_targets;
+  std::string bpf_hook = "auto";
+  std::string bpf_max_loops = std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS);
 };
 
 void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& default_address,
@@ -111,6 +115,23 @@ void add_injection_flags(CLI::App& app, InjectionFlags& flags) {
       ->type_name("LIST");
 }
 
+void add_bpf_flags(CLI::App& app, ExporterFlags& flags) {
+  app.add_option("--bpf.target", flags.bpf_targets,
+                 "measure running processes with eBPF: pid:N, comm:NAME, cgroup:PATH or all; repeatable")
+      ->type_name("TARGET")
+      ->expected(1)
+      ->take_all();
+  app.add_option(
+         "--bpf.hook", flags.bpf_hook,
+         "where eBPF learns of waits: fentry, tracepoint, uprobe; auto: the first of these two that works")
+      ->type_name("HOOK")
+      ->capture_default_str();
+  app.add_option("--bpf.max-loops", flags.bpf_max_loops,
+                 "how many loops eBPF measures at once, in 22 KB each")
+      ->type_name("NUMBER")
+      ->capture_default_str();
+}
+
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
   for (size_t at = 0;;) {
@@ -175,11 +196,12 @@ std::string parse_telemetry_path(const std::string& text) {
   return text;
 }
 
-unsigned parse_max_connections(const std::string& text) {
+unsigned parse_number(const std::string& flag, const std::string& text, unsigned most) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number < 1 || number > 1000)
-    throw std::invalid_argument("--web.max-connections: \"" + text + "\" is not a number from 1 to 1000");
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number < 1 || number > most)
+    throw std::invalid_argument(flag + ": \"" + text + "\" is not a number from 1 to " +
+                                std::to_string(most));
   return number;
 }
 
@@ -189,7 +211,7 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   options.listen_addresses = flags.listen_addresses;
   if (options.listen_addresses.empty()) options.listen_addresses = {default_address};
   options.telemetry_path = parse_telemetry_path(flags.telemetry_path);
-  options.max_connections = parse_max_connections(flags.max_connections);
+  options.max_connections = parse_number("--web.max-connections", flags.max_connections, 1000);
   options.segments_directory =
       flags.segments_directory.empty() ? default_directory : flags.segments_directory;
   options.linger_ns = parse_duration_flag("--segments.linger", flags.linger);
@@ -202,6 +224,9 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   if (flags.aggregate != "none" && flags.aggregate != "process")
     throw std::invalid_argument("--metrics.aggregate: \"" + flags.aggregate + "\" is not none or process");
   options.aggregate_processes = flags.aggregate == "process";
+  options.bpf.targets = parse_bpf_targets(flags.bpf_targets);
+  options.bpf.hook = parse_bpf_hook(flags.bpf_hook);
+  options.bpf.max_loops = parse_number("--bpf.max-loops", flags.bpf_max_loops, LOOPTAP_BPF_MOST_LOOPS);
   set_log_level(parse_log_level(flags.log_level));
   return options;
 }
@@ -283,6 +308,7 @@ Command parse_command_line(int argc, char** argv) {
                                   ->add_option("--install.dir", install_directory,
                                                "put liblooptap.so into DIR first, as a sidecar does")
                                   ->type_name("DIR");
+  add_bpf_flags(*serve, serve_flags);
 
   CLI::App* run = app.add_subcommand("run", "start COMMAND with the probe, and the exporter beside it");
   run->footer("The command comes after --:  looptap run [flags] -- COMMAND [ARG...]");

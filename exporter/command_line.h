@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "exporter/bpf_options.h"
 #include "exporter/latency.h"
 #include "exporter/pod_injection.h"
 
@@ -23,6 +24,7 @@ struct ExporterOptions {
   Bounds latency_bounds_ns;
   uint64_t stall_threshold_ns = 0;
   bool aggregate_processes = false;
+  BpfOptions bpf;  ///< of `serve` only
 };
 
 struct ServeCommand {

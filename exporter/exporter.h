@@ -1,7 +1,9 @@
 // The exporter as a whole: monitor, collector and server.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "exporter/command_line.h"
 #include "exporter/loop_collector.h"
@@ -20,6 +22,13 @@ class Exporter {
   LoopMonitor& monitor() { return monitor_; }
 
  private:
+  struct Sources {
+    std::vector<std::unique_ptr<LoopSource>> all;
+    std::string bpf_hook;  // empty: no BPF
+  };
+  static Sources make_sources(const ExporterOptions& options);
+  Exporter(const ExporterOptions& options, Sources sources);
+
   LoopMonitor monitor_;
   LoopCollector collector_;
   WebServer server_;

@@ -311,8 +311,8 @@ class ProcessFamilies {
                       {}};
 };
 
-void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, double last_scrape_seconds,
-                      SeriesWriter& writer, std::vector<MetricFamily>& families) {
+void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, const std::string& bpf_hook,
+                      double last_scrape_seconds, SeriesWriter& writer, std::vector<MetricFamily>& families) {
   const auto family = [&](const char* name, const char* help, MetricType type) -> MetricFamily& {
     return families.emplace_back(MetricFamily{name, help, type, {}});
   };
@@ -328,8 +328,17 @@ void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, double 
   writer.set_labels({{"version", version}, {"revision", revision}, {"layout", layout}});
   writer.add_value(build, 1);
 
+  if (!bpf_hook.empty()) {
+    MetricFamily& hook =
+        family("looptap_bpf_hook", "Where eBPF learns of waits; always 1.", MetricType::kGauge);
+    writer.set_labels({{"hook", bpf_hook}});
+    writer.add_value(hook, 1);
+  }
+
   MetricFamily& segments =
-      family("looptap_segments", "Segments shown, by whether their process lives.", MetricType::kGauge);
+      family("looptap_segments",
+             "Segments, and processes measured by eBPF, that are shown, by whether the process lives.",
+             MetricType::kGauge);
   writer.set_labels({{"state", "live"}});
   writer.add_value(segments, static_cast<double>(totals.live_processes));
   writer.set_labels({{"state", "ended"}});
@@ -387,7 +396,7 @@ std::string LoopCollector::collect(ExpositionFormat format) {
   loops.move_to(families);
   shown_.forget_others();
   processes.move_to(families);
-  collect_exporter(totals, stall_bound_, last_scrape_seconds_, *writer, families);
+  collect_exporter(totals, stall_bound_, settings_.bpf_hook, last_scrape_seconds_, *writer, families);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return writer->join(std::move(families));
 }

@@ -18,6 +18,7 @@ struct CollectorSettings {
   Bounds latency_bounds_ns;       ///< ascending
   uint64_t stall_threshold_ns;    ///< moved to the nearest bucket bound
   bool aggregate_processes;       ///< one set of series for all loops of a process
+  std::string bpf_hook;           ///< where eBPF learns of waits; empty: there is none
 };
 
 /// Thread-safe.

@@ -5,6 +5,8 @@
  *   struct looptap_loops, looptap_loop_at(), looptap_ring_of()   where slots and ring are; may return NULL
  *   looptap_load(), looptap_store(), looptap_add(), looptap_swap(), looptap_log2()
  *   LOOPTAP_INLINE                                               how functions are declared
+ *   LOOPTAP_STEP                                                 how the one is that BPF's verifier has to look
+ *                                                                at by itself, lest the ways through be too many
  *
  * How several threads share a loop without a lock. `state` holds the number of waiters, flags, and a
  * number of transitions, and changes by one compare-and-swap. What a transition needs to know (since when
@@ -74,22 +76,24 @@ LOOPTAP_INLINE void looptap_count_iteration(const struct looptap_loops* loops, s
 }
 
 /* The thread has turned away from a loop whose last event it took: nobody runs it at present. The open
- * interval counts only where readers were shown it, that is where the loop is not nested. */
-LOOPTAP_INLINE void looptap_suspend(const struct looptap_loops* loops, const struct looptap_thread* thread,
-                                    uint32_t ordinal, uint64_t now_ns) {
+ * interval counts only where readers were shown it, that is where the loop is not nested.
+ * Returns whether it did count. */
+LOOPTAP_STEP int looptap_suspend(const struct looptap_loops* loops, const struct looptap_thread* thread,
+                                 uint32_t ordinal, uint64_t now_ns) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   int tries;
-  if (!loop) return;
+  if (!loop || !thread) return 0;
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
     uint64_t state = looptap_load(&loop->state);
     uint64_t since_ns = looptap_load(&loop->away_since_ns);
-    if (state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT)) return;
-    if (looptap_load(&loop->last_leaver) != thread->number) return;
+    if (state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT)) return 0;
+    if (looptap_load(&loop->last_leaver) != thread->number) return 0;
     if (!looptap_swap(&loop->state, state, (state | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION)) continue;
     if (!(state & LOOPTAP_NESTED)) looptap_count_iteration(loops, loop, ordinal, thread, since_ns, now_ns);
     looptap_add(&loop->settled, 1);
-    return;
+    return !(state & LOOPTAP_NESTED);
   }
+  return 0;
 }
 
 /* Puts the loop on top of the thread's loops and suspends those that were entered since.

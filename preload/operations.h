@@ -11,6 +11,7 @@
 /* BPF wants everything in one function, and a wait is short of calls and returns, too: just after the kernel
  * they cost the most. */
 #define LOOPTAP_INLINE static inline __attribute__((always_inline))
+#define LOOPTAP_STEP LOOPTAP_INLINE
 
 /* The loops of one process. */
 struct looptap_loops {

@@ -1,0 +1,40 @@
+/* From a descriptor to the file behind it. */
+#ifndef LOOPTAP_BPF_FILES_H
+#define LOOPTAP_BPF_FILES_H
+
+#include "bpf/maps.h"
+
+/* 0 where the number stands for nothing. The address is compared, and never believed to be alive. */
+static __always_inline uint64_t file_behind(struct task_struct* task, uint32_t fd) {
+  struct fdtable* table = BPF_CORE_READ(task, files, fdt);
+  struct file** files = 0;
+  uint64_t file = 0;
+  if (!table || fd >= BPF_CORE_READ(table, max_fds)) return 0;
+  files = BPF_CORE_READ(table, fd);
+  bpf_probe_read_kernel(&file, sizeof file, &files[fd]);
+  return file;
+}
+
+/* The ring that a thread has registered under an index (IORING_REGISTER_RING_FDS). */
+static __always_inline uint64_t registered_ring(struct task_struct* task, uint32_t index) {
+  struct io_uring_task* rings = BPF_CORE_READ(task, io_uring);
+  uint64_t file = 0;
+  enum { MOST_RINGS = 16 }; /* IO_RINGFD_REG_MAX */
+  if (!rings || index >= MOST_RINGS) return 0;
+  bpf_probe_read_kernel(&file, sizeof file,
+                        (char*)rings + bpf_core_field_offset(rings->registered_rings) + 8 * index);
+  return file;
+}
+
+static __always_inline uint64_t operations_of(uint64_t file) {
+  return (uint64_t)BPF_CORE_READ((struct file*)file, f_op);
+}
+
+/* Completions that a ring holds and that nobody has taken yet. */
+static __always_inline uint32_t completions_in(uint64_t file) {
+  struct io_ring_ctx* context = BPF_CORE_READ((struct file*)file, private_data);
+  struct io_rings* rings = BPF_CORE_READ(context, rings);
+  return BPF_CORE_READ(rings, cq.tail) - BPF_CORE_READ(rings, cq.head);
+}
+
+#endif

@@ -1,0 +1,195 @@
+/* The programs: one entry point for each hook, and what they do elsewhere.
+ *
+ * They change nothing in the processes that they look at. Which of them are loaded and where they are attached
+ * is decided in exporter/bpf_programs.cc, by their names: hence the `?`.
+ */
+#include "bpf/targets.h"
+#include "bpf/waits.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* fentry and fexit, on the functions of the syscalls. i386 callers come in by other ones. */
+
+#define FENTRY(function) \
+  SEC("?fentry/" SYSCALL_FUNCTION #function) int fentry_##function(const uint64_t* context)
+#define FEXIT(function) \
+  SEC("?fexit/" SYSCALL_FUNCTION #function) int fexit_##function(const uint64_t* context)
+#define REGISTERS ((const struct pt_regs*)context[0])
+#define RESULT ((int64_t)context[1])
+
+FENTRY(epoll_wait) {
+  return enter(SYSCALL_ARGUMENT_0(REGISTERS), milliseconds_to_ns(SYSCALL_ARGUMENT_3(REGISTERS)));
+}
+FENTRY(epoll_pwait) {
+  return enter(SYSCALL_ARGUMENT_0(REGISTERS), milliseconds_to_ns(SYSCALL_ARGUMENT_3(REGISTERS)));
+}
+FENTRY(epoll_pwait2) {
+  return enter(SYSCALL_ARGUMENT_0(REGISTERS), timespec_to_ns(SYSCALL_ARGUMENT_3(REGISTERS)));
+}
+FENTRY(io_uring_enter) {
+  return enter_ring(SYSCALL_ARGUMENT_0(REGISTERS), SYSCALL_ARGUMENT_2(REGISTERS),
+                    SYSCALL_ARGUMENT_3(REGISTERS), SYSCALL_ARGUMENT_4(REGISTERS));
+}
+FEXIT(epoll_wait) { return leave(RESULT); }
+FEXIT(epoll_pwait) { return leave(RESULT); }
+FEXIT(epoll_pwait2) { return leave(RESULT); }
+FEXIT(io_uring_enter) { return leave(RESULT); }
+FEXIT(epoll_create) { return epoll_created(RESULT); }
+FEXIT(epoll_create1) { return epoll_created(RESULT); }
+
+/* The tracepoints of single syscalls. For i386 and x32 callers the kernel does not run them. */
+
+SEC("?tracepoint") int enter_milliseconds(const struct sys_enter* call) {
+  return enter(call->arguments[0], milliseconds_to_ns(call->arguments[3]));
+}
+SEC("?tracepoint") int enter_timespec(const struct sys_enter* call) {
+  return enter(call->arguments[0], timespec_to_ns(call->arguments[3]));
+}
+SEC("?tracepoint") int enter_io_uring(const struct sys_enter* call) {
+  return enter_ring(call->arguments[0], call->arguments[2], call->arguments[3], call->arguments[4]);
+}
+SEC("?tracepoint") int leave_syscall(const struct sys_exit* call) { return leave(call->result); }
+SEC("?tracepoint") int leave_epoll_create(const struct sys_exit* call) { return epoll_created(call->result); }
+
+/* libc's functions. */
+
+SEC("?uprobe") int call_milliseconds(const struct pt_regs* registers) {
+  return enter(CALL_ARGUMENT_0(registers), milliseconds_to_ns(CALL_ARGUMENT_3(registers)));
+}
+SEC("?uprobe") int call_timespec(const struct pt_regs* registers) {
+  return enter(CALL_ARGUMENT_0(registers), timespec_to_ns(CALL_ARGUMENT_3(registers)));
+}
+SEC("?uretprobe") int return_wait(const struct pt_regs* registers) {
+  return leave((int)CALL_RESULT(registers));
+}
+SEC("?uretprobe") int return_epoll_create(const struct pt_regs* registers) {
+  return epoll_created((int)CALL_RESULT(registers));
+}
+
+/* The lives of processes and threads. */
+
+SEC("tp_btf/sched_process_fork")
+int process_forked(const uint64_t* context) {
+  struct task_struct* child = (struct task_struct*)context[1];
+  struct wanted_name name;
+  uint32_t tgid = child->tgid;
+  if (child->pid != child->tgid) return 0; /* a thread */
+  bpf_map_delete_elem(&excluded, &tgid);   /* the number's last bearer */
+  read_name(child, &name);
+  if (is_wanted(child, &name)) add_target(tgid, 0);
+  return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int process_began_anew(const uint64_t* context) {
+  struct task_struct* task = (struct task_struct*)context[0];
+  uint32_t tgid = task->tgid, by_pid = 0;
+  struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
+  struct wanted_name name;
+  if (target) {
+    end_life(target->life, 0, bpf_ktime_get_ns());
+    by_pid = target->by_pid;
+    bpf_map_delete_elem(&targets, &tgid);
+  }
+  bpf_map_delete_elem(&excluded, &tgid);
+  read_name(task, &name);
+  if (by_pid || is_wanted(task, &name)) add_target(tgid, by_pid);
+  return 0;
+}
+
+SEC("tp_btf/task_rename")
+int process_renamed(const uint64_t* context) {
+  struct task_struct* task = (struct task_struct*)context[0];
+  uint32_t tgid = task->tgid;
+  struct wanted_name name = {};
+  if (!match_names || task->pid != task->tgid || bpf_map_lookup_elem(&targets, &tgid)) return 0;
+  bpf_probe_read_kernel_str(&name.comm, sizeof name.comm, (const void*)context[1]);
+  if (is_wanted(task, &name)) add_target(tgid, 0);
+  return 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int process_moved(const uint64_t* context) {
+  struct task_struct* task = (struct task_struct*)context[2];
+  uint32_t tgid = task->tgid;
+  struct wanted_name name;
+  if (!match_cgroups || task->pid != task->tgid || bpf_map_lookup_elem(&targets, &tgid)) return 0;
+  read_name(task, &name);
+  if (is_wanted(task, &name)) add_target(tgid, 0);
+  return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int thread_ended(const uint64_t* context) {
+  struct task_struct* task = (struct task_struct*)context[0];
+  uint32_t tgid = task->tgid;
+  struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
+  struct thread_state* state;
+  uint64_t now_ns;
+  enum { SIGNAL = 0x7f };
+  int was_killed;
+  if (!target) return 0;
+  now_ns = bpf_ktime_get_ns();
+  was_killed = (task->exit_code & SIGNAL) != 0;
+  state = known_thread(bpf_get_current_task_btf());
+  /* Of a process that is killed the figures stay as they were. */
+  if (state && state->life == target->life && !was_killed) {
+    looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
+    disown_slots(state, now_ns);
+  }
+  if (BPF_CORE_READ(task, signal, live.counter) == 0) {
+    end_life(target->life, was_killed, now_ns);
+    bpf_map_delete_elem(&targets, &tgid);
+  }
+  return 0;
+}
+
+/* Over all processes that the exporter can see; what for, `iterator_does` says. */
+
+static __always_inline uint32_t number_in_our_namespace(struct task_struct* task) {
+  unsigned int level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
+  struct pid* pid = BPF_CORE_READ(task, thread_pid);
+  return BPF_CORE_READ(pid, numbers[level].nr);
+}
+
+static __always_inline void learn(struct task_struct* task) {
+  uint64_t ring;
+  if (task != bpf_get_current_task_btf()) return;
+  own_tgid = task->tgid;
+  epoll_operations = operations_of(file_behind(task, learn_epoll_fd));
+  ring = file_behind(task, learn_ring_fd);
+  ring_operations = ring ? operations_of(ring) : 0;
+}
+
+static __always_inline void adopt(struct task_struct* task) {
+  uint32_t tgid = task->tgid, pid = number_in_our_namespace(task);
+  uint32_t by_pid = bpf_map_lookup_elem(&wanted_pids, &pid) != 0;
+  struct wanted_name name;
+  if (bpf_map_lookup_elem(&targets, &tgid)) return;
+  read_name(task, &name);
+  if (by_pid || is_wanted(task, &name)) add_target(tgid, by_pid);
+}
+
+static __always_inline void sweep(struct task_struct* task) {
+  uint32_t tgid = task->tgid, next, i;
+  struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
+  uint64_t life = target ? target->life : 0;
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  next = process ? process->newest : 0;
+  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
+    struct looptap_slot_owner* owner = owner_of(next - 1);
+    if (!owner || owner->life != life) break;
+    if (!is_ended(next - 1) && is_closed(task, owner)) end_instance(next - 1, bpf_ktime_get_ns());
+    next = owner->next;
+  }
+}
+
+SEC("iter/task")
+int look_at_processes(struct bpf_iter__task* context) {
+  struct task_struct* task = context->task;
+  if (!task || task->pid != task->tgid) return 0;
+  if (iterator_does == LOOPTAP_LEARN) learn(task);
+  if (iterator_does == LOOPTAP_ADOPT) adopt(task);
+  if (iterator_does == LOOPTAP_SWEEP) sweep(task);
+  return 0;
+}

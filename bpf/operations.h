@@ -1,0 +1,71 @@
+/* How BPF reaches the memory that preload/loop_state.h and preload/histogram_scheme.h work on. There the loops
+ * of a process are numbered by their slots, which all processes share.
+ *
+ * preload/operations.h defines the same names for C++.
+ */
+#ifndef LOOPTAP_BPF_OPERATIONS_H
+#define LOOPTAP_BPF_OPERATIONS_H
+
+#include "bpf/maps.h"
+#include "preload/segment_layout.h"
+
+#define LOOPTAP_INLINE static inline __attribute__((always_inline))
+#define LOOPTAP_STEP __attribute__((noinline))
+
+/* All there are: nobody needs to say whose. */
+struct looptap_loops {
+  uint32_t unused;
+};
+#define ALL_LOOPS ((const struct looptap_loops*)0)
+
+static __always_inline struct looptap_loop* looptap_loop_at(const struct looptap_loops* loops,
+                                                            uint32_t slot) {
+  asm volatile(
+      "" ::"r"(loops)); /* or clang hands nothing over to a LOOPTAP_STEP, which the verifier wants to see */
+  return bpf_map_lookup_elem(&slots, &slot);
+}
+
+/* The exporter does not read the last long iterations. */
+static __always_inline struct looptap_ring* looptap_ring_of(const struct looptap_loops* loops) {
+  (void)loops;
+  return 0;
+}
+
+/* On x86 plain loads acquire and plain stores release; elsewhere only what changes a word does. */
+static __always_inline uint64_t looptap_load(const uint64_t* word) {
+#if defined(__TARGET_ARCH_x86)
+  return *(const volatile uint64_t*)word;
+#else
+  return __sync_fetch_and_add((uint64_t*)word, 0);
+#endif
+}
+
+static __always_inline void looptap_store(uint64_t* word, uint64_t value) {
+#if defined(__TARGET_ARCH_x86)
+  *(volatile uint64_t*)word = value;
+#else
+  __sync_lock_test_and_set(word, value);
+#endif
+}
+
+static __always_inline uint64_t looptap_add(uint64_t* word, uint64_t value) {
+  return __sync_fetch_and_add(word, value);
+}
+
+static __always_inline int looptap_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+  return __sync_val_compare_and_swap(word, expected, value) == expected;
+}
+
+static __always_inline uint32_t looptap_log2(uint64_t value) {
+  uint32_t log2 = 0;
+#pragma unroll
+  for (uint32_t step = 32; step; step >>= 1) {
+    if (value >> step) {
+      value >>= step;
+      log2 += step;
+    }
+  }
+  return log2;
+}
+
+#endif

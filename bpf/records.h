@@ -1,0 +1,66 @@
+/* What the programs tell the exporter beside the slots: which process and which epoll instance a slot is for.
+ * Fixed-width and the same for both sides, which are built together.
+ *
+ * A life is what a process is from its start, or from an exec, to the next exec or its end. Its number is
+ * given once, as long as the programs are loaded.
+ */
+#ifndef LOOPTAP_BPF_RECORDS_H
+#define LOOPTAP_BPF_RECORDS_H
+
+#include <stdint.h>
+
+enum {
+  LOOPTAP_BPF_DEFAULT_LOOPS = 1024,
+  LOOPTAP_BPF_MOST_LOOPS = 16384 /* slots are numbered with 16 bits; 22 KB each */
+};
+
+/* Map `targets`, by the thread group's id in the initial PID namespace. */
+struct looptap_target {
+  uint64_t life;
+  uint32_t by_pid; /* named by --bpf.target=pid:N: stays a target past exec */
+  uint32_t reserved;
+};
+
+/* Map `processes`, by life: those that have a loop, or had one. */
+struct looptap_process {
+  uint64_t life;
+  uint64_t began_ns;          /* CLOCK_MONOTONIC: when its first loop was seen */
+  uint64_t ended_ns;          /* CLOCK_MONOTONIC: exit or exec; 0: it lives */
+  uint64_t start_boottime_ns; /* since boot, suspend included */
+  uint64_t cgroup_id;         /* in the v2 hierarchy */
+  uint64_t pid_namespace;     /* inode */
+  uint32_t tgid;              /* in the initial PID namespace */
+  uint32_t pid;               /* in its own */
+  uint32_t was_killed;        /* it ended by a signal */
+  uint32_t loops;             /* ordinals given so far */
+  uint32_t newest;            /* 1 + slot of the loop with the highest ordinal; 0: none */
+  uint32_t reserved;
+  char comm[16];
+};
+
+enum { LOOPTAP_BPF_REGISTERED = 1u << 31 }; /* in an fd: a registered ring's index */
+
+/* Map `owners`: whom the slot of the same index is for. Zero: it is free. */
+struct looptap_slot_owner {
+  uint64_t life;
+  uint64_t file;    /* address of the epoll instance's or the ring's struct file */
+  uint32_t number;  /* 1 + the loop's ordinal in the process; 0: not ready yet */
+  uint32_t fd;      /* a descriptor that stands for it */
+  uint32_t next;    /* 1 + slot of the loop of the process that came before it; 0: none */
+  uint32_t is_ring; /* an io_uring's, not an epoll instance's */
+};
+
+/* Map `instances`: the slot of an instance that lives. */
+struct looptap_instance {
+  uint64_t life;
+  uint64_t file;
+};
+
+/* What the iterator is to do: set before it is run. */
+enum {
+  LOOPTAP_LEARN = 1, /* note what epoll instances and rings look like, from the exporter's own */
+  LOOPTAP_ADOPT = 2, /* make the processes that match targets */
+  LOOPTAP_SWEEP = 3  /* end the loops whose instance is closed */
+};
+
+#endif

@@ -1,0 +1,64 @@
+/* Which processes are measured, and when their lives begin and end. */
+#ifndef LOOPTAP_BPF_TARGETS_H
+#define LOOPTAP_BPF_TARGETS_H
+
+#include "bpf/instances.h"
+
+enum { MOST_CGROUP_LEVELS = 32 };
+
+/* Whether the cgroup of the process, or one above it, was asked for. */
+static __always_inline int is_in_wanted_cgroup(struct task_struct* task) {
+  struct cgroup* cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+  int level;
+  for (level = 0; level < MOST_CGROUP_LEVELS && cgroup; level++) {
+    struct cgroup_subsys_state* parent = BPF_CORE_READ(cgroup, self.parent);
+    uint64_t id = BPF_CORE_READ(cgroup, kn, id);
+    if (bpf_map_lookup_elem(&wanted_cgroups, &id)) return 1;
+    cgroup = parent ? BPF_CORE_READ(parent, cgroup) : 0;
+  }
+  return 0;
+}
+
+static __always_inline int is_wanted(struct task_struct* leader, const struct wanted_name* name) {
+  if ((uint32_t)leader->tgid == own_tgid) return 0;
+  if (match_all) return 1;
+  if (match_names && bpf_map_lookup_elem(&wanted_names, name)) return 1;
+  return match_cgroups && is_in_wanted_cgroup(leader);
+}
+
+static __always_inline void read_name(struct task_struct* leader, struct wanted_name* name) {
+  __builtin_memset(name, 0, sizeof *name);
+  BPF_CORE_READ_STR_INTO(&name->comm, leader, comm);
+}
+
+static __always_inline void add_target(uint32_t tgid, uint32_t by_pid) {
+  struct looptap_target target = {};
+  if (bpf_map_lookup_elem(&excluded, &tgid)) return;
+  target.life = looptap_add(&lives, 1) + 1;
+  target.by_pid = by_pid;
+  if (bpf_map_update_elem(&targets, &tgid, &target, BPF_ANY)) looptap_add(&dropped_targets, 1);
+}
+
+static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now_ns) {
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  if (!process) return;
+  process->was_killed = was_killed;
+  looptap_store(&process->ended_ns, now_ns);
+}
+
+/* A thread has ended: its loops have no owner any more. */
+static __always_inline void disown_slots(struct thread_state* state, uint64_t now_ns) {
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &state->life);
+  uint32_t next = process ? process->newest : 0, i;
+  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
+    struct looptap_slot_owner* owner = owner_of(next - 1);
+    struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, next - 1);
+    if (!owner || !loop || owner->life != state->life) break;
+    if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load(&loop->owner) == state->thread.number)
+      end_instance(next - 1, now_ns);
+    looptap_disown(loop, &state->thread);
+    next = owner->next;
+  }
+}
+
+#endif

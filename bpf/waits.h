@@ -1,0 +1,105 @@
+/* What every hook comes to: a thread enters a wait, or leaves one. */
+#ifndef LOOPTAP_BPF_WAITS_H
+#define LOOPTAP_BPF_WAITS_H
+
+#include "bpf/instances.h"
+
+static __always_inline uint64_t life_of_current(void) {
+  uint32_t tgid = bpf_get_current_pid_tgid() >> 32;
+  struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
+  return target ? target->life : 0;
+}
+
+/* The thread of the life begins to wait on the file. */
+__noinline int enter_loop(uint64_t life, uint64_t file, uint32_t fd, int64_t timeout_ns, uint32_t is_ring) {
+  struct thread_state* state = this_thread(bpf_get_current_task_btf(), life);
+  struct looptap_slot_owner* owner;
+  if (!state) return 0;
+  owner = owner_of(state->slot);
+  if (!owner || state->file != file || state->fd != fd || owner->file != file || owner->life != life ||
+      is_ended(state->slot)) {
+    int slot = claim_slot(life, file, fd, is_ring);
+    if (slot < 0) return 0;
+    state->file = file;
+    state->fd = fd;
+    state->slot = slot;
+  }
+  state->number = looptap_enter(ALL_LOOPS, &state->thread, state->slot, bpf_ktime_get_ns(), timeout_ns);
+  state->is_waiting = 1;
+  return 0;
+}
+
+/* timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT waits for ever. */
+static __always_inline int enter(uint32_t fd, int64_t timeout_ns) {
+  uint64_t life = life_of_current(), file;
+  if (!life) return 0;
+  file = file_behind(bpf_get_current_task_btf(), fd);
+  return file ? enter_loop(life, file, fd, timeout_ns, 0) : 0;
+}
+
+__noinline int leave_loop(int64_t result, uint64_t now_ns) {
+  struct thread_state* state = known_thread(bpf_get_current_task_btf());
+  struct looptap_slot_owner* owner;
+  if (!state || !state->is_waiting) return 0;
+  state->is_waiting = 0;
+  owner = owner_of(state->slot);
+  if (!owner || owner->life != state->life) return 0;
+  if (owner->is_ring) result = completions_in(owner->file);
+  looptap_leave(ALL_LOOPS, &state->thread, state->slot, state->number, now_ns, result);
+  return 0;
+}
+
+/* result: what the call returned. */
+static __always_inline int leave(int64_t result) { return leave_loop(result, bpf_ktime_get_ns()); }
+
+static __always_inline int64_t milliseconds_to_ns(int timeout_ms) {
+  return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : (int64_t)timeout_ms * 1000000;
+}
+
+/* As the user wrote it; what cannot be read is as good as none: the call will fail. */
+static __always_inline int64_t timespec_to_ns(uint64_t user_address) {
+  enum { MOST_SECONDS = 1000000000 }; /* 31 years: as good as none, and far from overflow */
+  int64_t timeout[2];
+  if (!user_address || bpf_probe_read_user(timeout, sizeof timeout, (void*)user_address) ||
+      timeout[0] > MOST_SECONDS)
+    return LOOPTAP_NO_TIMEOUT;
+  return timeout[0] * 1000000000 + timeout[1];
+}
+
+/* io_uring_enter waits where it is told to get events, and to have some. */
+static __always_inline int enter_ring(uint32_t fd, uint32_t least, uint32_t flags, uint64_t argument) {
+  enum {
+    GET_EVENTS = 1 << 0,
+    EXTENDED_ARGUMENT = 1 << 3,
+    REGISTERED_RING = 1 << 4,
+    ABSOLUTE_TIMEOUT = 1 << 5,
+    REGISTERED_ARGUMENT = 1 << 6,
+    TIMEOUT_OF_ARGUMENT = 16 /* struct io_uring_getevents_arg.ts */
+  };
+  uint64_t life, file, timeout_address = 0;
+  int64_t timeout_ns = LOOPTAP_NO_TIMEOUT;
+  struct task_struct* task;
+  if (!(flags & GET_EVENTS) || !least) return 0;
+  life = life_of_current();
+  if (!life) return 0;
+  task = bpf_get_current_task_btf();
+  file = flags & REGISTERED_RING ? registered_ring(task, fd) : file_behind(task, fd);
+  if (!file) return 0;
+  if ((flags & EXTENDED_ARGUMENT) && !(flags & (ABSOLUTE_TIMEOUT | REGISTERED_ARGUMENT))) {
+    bpf_probe_read_user(&timeout_address, sizeof timeout_address, (void*)(argument + TIMEOUT_OF_ARGUMENT));
+    timeout_ns = timespec_to_ns(timeout_address);
+  }
+  return enter_loop(life, file, flags & REGISTERED_RING ? LOOPTAP_BPF_REGISTERED | fd : fd, timeout_ns, 1);
+}
+
+static __always_inline int epoll_created(int64_t fd) {
+  uint64_t life, file;
+  if (fd < 0) return 0;
+  life = life_of_current();
+  if (!life) return 0;
+  file = file_behind(bpf_get_current_task_btf(), fd);
+  if (file) instance_born(life, file);
+  return 0;
+}
+
+#endif

@@ -1,0 +1,37 @@
+// What --bpf.target, --bpf.hook and --bpf.max-loops say.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace looptap {
+
+/// Where the programs learn of waits.
+enum class BpfHook { kAuto, kFentry, kTracepoint, kUprobe };
+const char* name_of(BpfHook hook);
+
+/// \throws std::invalid_argument with one clear line.
+BpfHook parse_bpf_hook(const std::string& text);
+
+/// Which processes are measured.
+struct BpfTargets {
+  std::vector<uint32_t> pids;
+  std::vector<std::string> names;    ///< comms, at most 15 bytes each
+  std::vector<std::string> cgroups;  ///< directories of the v2 hierarchy, or paths within it
+  bool all = false;
+
+  bool empty() const { return pids.empty() && names.empty() && cgroups.empty() && !all; }
+};
+
+/// \param texts each pid:N, comm:NAME, cgroup:PATH or all.
+/// \throws std::invalid_argument with one clear line.
+BpfTargets parse_bpf_targets(const std::vector<std::string>& texts);
+
+struct BpfOptions {
+  BpfTargets targets;  ///< empty: no BPF at all
+  BpfHook hook = BpfHook::kAuto;
+  uint32_t max_loops = 0;
+};
+
+}  // namespace looptap

@@ -1,0 +1,416 @@
+#include "exporter/bpf_programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/magic.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "bpf/looptap.skel.h"
+#include "exporter/bpf_requirements.h"
+#include "exporter/capabilities.h"
+#include "exporter/libc_files.h"
+#include "exporter/log.h"
+#include "exporter/syscall_tracepoints.h"
+
+namespace looptap {
+
+namespace {
+
+/// The kernel does not let us, for a reason that another hook may not share.
+struct Refused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+int log_of_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char line[1024];
+  vsnprintf(line, sizeof line, format, arguments);
+  line[strcspn(line, "\n")] = 0;
+  log(LogLevel::kDebug, line);
+  return 0;
+}
+
+std::string reason(long result) { return strerror(static_cast<int>(-result)); }
+
+/// An array map, mapped. Empty until then.
+class MappedArray {
+ public:
+  MappedArray() = default;
+  MappedArray(const MappedArray&) = delete;
+  MappedArray& operator=(const MappedArray&) = delete;
+  ~MappedArray() {
+    if (bytes_) munmap(bytes_, size_);
+  }
+
+  void map(const bpf_map* map) {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t size = size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
+    size_ = (size + page - 1) / page * page;
+    void* at = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    if (at == MAP_FAILED)
+      throw std::runtime_error(std::string("cannot map the loops' slots: ") + strerror(errno));
+    bytes_ = static_cast<unsigned char*>(at);
+  }
+  unsigned char* at(size_t offset) const { return bytes_ + offset; }
+  size_t size() const { return size_; }
+
+ private:
+  unsigned char* bytes_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// Copies what the programs write at the same time, word by word.
+void copy_words(const unsigned char* from, void* to, size_t size) {
+  const auto* source = reinterpret_cast<const uint64_t*>(from);
+  auto* target = static_cast<uint64_t*>(to);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (size_t i = 0; i < size / 8; i++) target[i] = __atomic_load_n(source + i, __ATOMIC_ACQUIRE);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+class MappedSlots : public SlotMemory {
+ public:
+  explicit MappedSlots(const MappedArray& array) : array_(array) {}
+  bool read(uint64_t offset, void* to, size_t size) const override {
+    if (offset > array_.size() || size > array_.size() - offset) return false;
+    copy_words(array_.at(offset), to, size);
+    return true;
+  }
+
+ private:
+  const MappedArray& array_;
+};
+
+/// The root of the v2 hierarchy; empty where it is not mounted.
+std::string cgroup_root() {
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string device, place, type;
+    fields >> device >> place >> type;
+    if (type == "cgroup2") return place;
+  }
+  return "";
+}
+
+uint64_t cgroup_id(const std::string& path) {
+  const std::string root = cgroup_root();
+  if (root.empty())
+    throw std::runtime_error("--bpf.target=cgroup:" + path +
+                             " needs the cgroup v2 hierarchy, which is not mounted");
+  for (const std::string& place : {path, root + "/" + path}) {
+    struct statfs system {};
+    struct stat facts {};
+    if (!place.starts_with('/') || statfs(place.c_str(), &system) || stat(place.c_str(), &facts)) continue;
+    if (system.f_type == CGROUP2_SUPER_MAGIC && S_ISDIR(facts.st_mode)) return facts.st_ino;
+  }
+  throw std::runtime_error("--bpf.target=cgroup:" + path + ": no such cgroup in the v2 hierarchy at " + root);
+}
+
+void check_pid(uint32_t pid) {
+  const std::string number = std::to_string(pid);
+  std::ifstream status("/proc/" + number + "/status");
+  std::string group;
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("Tgid:", 0) == 0) group = line.substr(line.find_first_of("0123456789"));
+  if (group.empty()) throw std::runtime_error("--bpf.target=pid:" + number + ": there is no such process");
+  if (group != number)
+    throw std::runtime_error("--bpf.target=pid:" + number + " is a thread of process " + group +
+                             ": name that one");
+}
+
+constexpr const char* kEpollWaits[] = {"epoll_wait", "epoll_pwait", "epoll_pwait2"};
+
+}  // namespace
+
+struct BpfPrograms::Loaded {
+  looptap_bpf* skeleton = nullptr;
+  std::vector<bpf_link*> links;
+  bpf_link* iterator = nullptr;
+  MappedArray slots, owners;
+  MappedSlots slot_memory{slots};
+  BpfHook hook = BpfHook::kAuto;
+
+  ~Loaded() {
+    for (bpf_link* link : links) bpf_link__destroy(link);
+    bpf_link__destroy(iterator);
+    looptap_bpf__destroy(skeleton);
+  }
+
+  std::string hook_needs() const { return std::string("--bpf.hook=") + name_of(hook) + ": "; }
+
+  void open(const BpfOptions& options) {
+    skeleton = looptap_bpf__open();
+    if (!skeleton) throw std::runtime_error(std::string("cannot open the BPF programs: ") + strerror(errno));
+    for (bpf_map* map : {skeleton->maps.slots, skeleton->maps.owners, skeleton->maps.free_slots,
+                         skeleton->maps.processes, skeleton->maps.instances})
+      bpf_map__set_max_entries(map, options.max_loops);
+    skeleton->rodata->match_all = options.targets.all;
+    skeleton->rodata->match_names = !options.targets.names.empty();
+    skeleton->rodata->match_cgroups = !options.targets.cgroups.empty();
+  }
+
+  void choose_programs() {
+    bpf_program* program;
+    bpf_object__for_each_program(program, skeleton->obj) {
+      if (is_chosen(program)) bpf_program__set_autoload(program, true);
+    }
+  }
+
+  /// Whether the program is one of the hook's.
+  bool is_chosen(const bpf_program* program) const {
+    const std::string section = bpf_program__section_name(program);
+    switch (hook) {
+      case BpfHook::kFentry:
+        return section.starts_with("fentry/") || section.starts_with("fexit/");
+      case BpfHook::kTracepoint:
+        return section == "tracepoint";
+      case BpfHook::kUprobe:
+        return section == "uprobe" || section == "uretprobe";
+      case BpfHook::kAuto:
+        break;
+    }
+    return false;
+  }
+
+  void load() {
+    if (const int result = looptap_bpf__load(skeleton))
+      throw Refused(hook_needs() + "the kernel refuses the BPF programs: " + reason(result));
+  }
+
+  void keep(bpf_link* link, const std::string& what) {
+    if (!link) throw Refused(hook_needs() + "cannot attach to " + what + ": " + strerror(errno));
+    links.push_back(link);
+  }
+
+  /// By itself: where it goes is in its section.
+  void attach(bpf_program* program) {
+    keep(bpf_program__attach(program), bpf_program__section_name(program));
+  }
+
+  void attach_tracepoint(bpf_program* program, const std::string& name, bool may_be_missing = false) {
+    const int event = open_syscall_tracepoint(name);
+    if (event < 0 && may_be_missing) return;
+    if (event < 0) throw Refused(hook_needs() + "this kernel has no tracepoint " + name);
+    bpf_link* link = bpf_program__attach_perf_event(program, event);
+    if (!link) close(event);
+    keep(link, name);
+  }
+
+  void attach_to_function(bpf_program* program, bool at_return, const LibcFile& libc, const char* function) {
+    LIBBPF_OPTS(bpf_uprobe_opts, uprobe);
+    uprobe.retprobe = at_return;
+    uprobe.func_name = function;
+    bpf_link* link = bpf_program__attach_uprobe_opts(program, -1, libc.path.c_str(), 0, &uprobe);
+    if (!link && errno == ENOENT) return;  // an older libc
+    const bool refused = !link && (errno == EPERM || errno == EACCES);
+    keep(link, std::string(function) + " of " + libc.path +
+                   (refused ? " (some kernels want CAP_SYS_ADMIN for it)" : ""));
+  }
+
+  void attach_lives() {
+    for (bpf_program* program :
+         {skeleton->progs.process_forked, skeleton->progs.process_began_anew, skeleton->progs.process_renamed,
+          skeleton->progs.process_moved, skeleton->progs.thread_ended})
+      attach(program);
+    iterator = bpf_program__attach_iter(skeleton->progs.look_at_processes, nullptr);
+    if (!iterator) throw Refused(std::string("cannot look at the processes that run: ") + strerror(errno));
+  }
+
+  void attach_waits(const BpfOptions& options) {
+    switch (hook) {
+      case BpfHook::kFentry:
+        bpf_program* program;
+        bpf_object__for_each_program(program, skeleton->obj) {
+          if (is_chosen(program)) attach(program);
+        }
+        break;
+      case BpfHook::kTracepoint:
+        attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create1");
+        attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create", true);
+        for (const char* wait : {"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"})
+          attach_tracepoint(skeleton->progs.leave_syscall, std::string("sys_exit_") + wait, true);
+        // Not every architecture has epoll_wait.
+        attach_tracepoint(skeleton->progs.enter_milliseconds, "sys_enter_epoll_wait", true);
+        attach_tracepoint(skeleton->progs.enter_milliseconds, "sys_enter_epoll_pwait");
+        attach_tracepoint(skeleton->progs.enter_timespec, "sys_enter_epoll_pwait2", true);
+        attach_tracepoint(skeleton->progs.enter_io_uring, "sys_enter_io_uring_enter", true);
+        break;
+      case BpfHook::kUprobe:
+        attach_to_libc(options);
+        break;
+      case BpfHook::kAuto:
+        break;
+    }
+  }
+
+  void attach_to_libc(const BpfOptions& options) {
+    const BpfTargets& targets = options.targets;
+    const bool only_pids = targets.names.empty() && targets.cgroups.empty() && !targets.all;
+    const auto files = find_libc_files(only_pids ? targets.pids : std::vector<uint32_t>());
+    if (files.empty()) throw std::runtime_error(hook_needs() + "no process has a libc that could be probed");
+    for (const LibcFile& libc : files) {
+      for (const char* create : {"epoll_create", "epoll_create1"})
+        attach_to_function(skeleton->progs.return_epoll_create, true, libc, create);
+      for (const char* wait : kEpollWaits) {
+        // musl's epoll_wait calls its epoll_pwait.
+        if (libc.is_musl && wait == kEpollWaits[0]) continue;
+        const bool has_timespec = wait == kEpollWaits[2];
+        attach_to_function(skeleton->progs.return_wait, true, libc, wait);
+        attach_to_function(has_timespec ? skeleton->progs.call_timespec : skeleton->progs.call_milliseconds,
+                           false, libc, wait);
+      }
+    }
+  }
+
+  void look_at_processes(uint32_t what) {
+    skeleton->bss->iterator_does = what;
+    const int fd = bpf_iter_create(bpf_link__fd(iterator));
+    if (fd < 0) throw std::runtime_error("cannot look at the processes that run: " + reason(fd));
+    char nothing[64];
+    while (read(fd, nothing, sizeof nothing) > 0) continue;
+    close(fd);
+  }
+
+  /// From an epoll instance and a ring of our own the programs learn how to tell them from other files.
+  void learn() {
+    const int instance = epoll_create1(EPOLL_CLOEXEC);
+    io_uring_params parameters{};
+    const int ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));  // may be switched off
+    skeleton->bss->learn_epoll_fd = static_cast<uint32_t>(instance);
+    skeleton->bss->learn_ring_fd = static_cast<uint32_t>(ring);
+    look_at_processes(LOOPTAP_LEARN);
+    close(instance);
+    if (ring >= 0) close(ring);
+    if (!skeleton->bss->epoll_operations)
+      throw std::runtime_error("the BPF programs cannot tell what an epoll instance is on this kernel");
+  }
+
+  template <class Key, class Value>
+  static void put(const bpf_map* map, const Key& key, const Value& value) {
+    bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY);
+  }
+
+  void fill_maps(const BpfOptions& options) {
+    for (uint32_t slot = 0; slot < options.max_loops; slot++)
+      bpf_map__update_elem(skeleton->maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
+    constexpr uint32_t kYes = 1;
+    for (const uint32_t pid : options.targets.pids) put(skeleton->maps.wanted_pids, pid, kYes);
+    for (const std::string& name : options.targets.names) {
+      char comm[16] = {};
+      name.copy(comm, sizeof comm - 1);
+      put(skeleton->maps.wanted_names, comm, kYes);
+    }
+    for (const std::string& path : options.targets.cgroups)
+      put(skeleton->maps.wanted_cgroups, cgroup_id(path), kYes);
+  }
+
+  void start(const BpfOptions& options, BpfHook with) {
+    hook = with;
+    open(options);
+    choose_programs();
+    load();
+    slots.map(skeleton->maps.slots);
+    owners.map(skeleton->maps.owners);
+    fill_maps(options);
+    attach_lives();
+    learn();
+    attach_waits(options);
+    look_at_processes(LOOPTAP_ADOPT);
+  }
+};
+
+BpfPrograms::BpfPrograms(const BpfOptions& options) {
+  for (const uint32_t pid : options.targets.pids) check_pid(pid);
+  for (const std::string& path : options.targets.cgroups) cgroup_id(path);
+  check_bpf_requirements();
+  libbpf_set_print(log_of_libbpf);
+
+  std::vector<BpfHook> hooks{options.hook};
+  if (options.hook == BpfHook::kAuto) hooks = {BpfHook::kFentry, BpfHook::kTracepoint};
+  for (size_t i = 0; i < hooks.size(); i++) {
+    try {
+      loaded_ = std::make_unique<Loaded>();
+      loaded_->start(options, hooks[i]);
+      break;
+    } catch (const Refused& refusal) {
+      loaded_.reset();
+      if (i + 1 == hooks.size()) throw;
+      log(LogLevel::kDebug, refusal.what());
+    }
+  }
+}
+
+BpfPrograms::~BpfPrograms() = default;
+
+BpfHook BpfPrograms::hook() const { return loaded_->hook; }
+
+const SlotMemory& BpfPrograms::slots() const { return loaded_->slot_memory; }
+
+std::vector<looptap_slot_owner> BpfPrograms::owners() const {
+  std::vector<looptap_slot_owner> copy(bpf_map__max_entries(loaded_->skeleton->maps.owners));
+  copy_words(loaded_->owners.at(0), copy.data(), copy.size() * sizeof copy[0]);
+  return copy;
+}
+
+std::vector<looptap_process> BpfPrograms::processes() const {
+  const bpf_map* map = loaded_->skeleton->maps.processes;
+  std::vector<looptap_process> found;
+  uint64_t life = 0;
+  bool is_first = true;
+  while (bpf_map__get_next_key(map, is_first ? nullptr : &life, &life, sizeof life) == 0) {
+    is_first = false;
+    looptap_process process;
+    if (bpf_map__lookup_elem(map, &life, sizeof life, &process, sizeof process, 0) == 0)
+      found.push_back(process);
+  }
+  return found;
+}
+
+void BpfPrograms::sweep() { loaded_->look_at_processes(LOOPTAP_SWEEP); }
+
+void BpfPrograms::exclude(const looptap_process& process) {
+  constexpr uint32_t kYes = 1;
+  Loaded::put(loaded_->skeleton->maps.excluded, process.tgid, kYes);
+  bpf_map__delete_elem(loaded_->skeleton->maps.targets, &process.tgid, sizeof process.tgid, 0);
+  forget(process.life);
+}
+
+void BpfPrograms::forget(uint64_t life) {
+  const auto& maps = loaded_->skeleton->maps;
+  bpf_map__delete_elem(maps.processes, &life, sizeof life, 0);
+  const auto all = owners();
+  for (uint32_t slot = 0; slot < all.size(); slot++) {
+    if (all[slot].life != life) continue;
+    const looptap_instance instance{life, all[slot].file};
+    bpf_map__delete_elem(maps.instances, &instance, sizeof instance, 0);
+    memset(loaded_->owners.at(slot * sizeof(looptap_slot_owner)), 0, sizeof(looptap_slot_owner));
+    memset(loaded_->slots.at(slot * sizeof(looptap_loop)), 0, sizeof(looptap_loop));
+    bpf_map__update_elem(maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
+  }
+}
+
+uint64_t BpfPrograms::dropped() const {
+  const auto* numbers = loaded_->skeleton->bss;
+  return __atomic_load_n(&numbers->dropped_loops, __ATOMIC_RELAXED) +
+         __atomic_load_n(&numbers->dropped_targets, __ATOMIC_RELAXED);
+}
+
+}  // namespace looptap
