@@ -15,6 +15,28 @@ static __always_inline uint64_t file_behind(struct task_struct* task, uint32_t f
   return file;
 }
 
+/* Whether other descriptors, of any process, or calls under way may hold the file, too. */
+static __always_inline int is_shared(uint64_t file) {
+  struct file___before_6_13* older = (void*)file;
+  if (bpf_core_field_exists(older->f_count)) return BPF_CORE_READ(older, f_count.counter) > 1;
+  return BPF_CORE_READ((struct file*)file, f_ref.refcnt.counter) > 0;
+}
+
+/* Another descriptor of the file in the calling process, among the lower ones; -1: there is none. */
+__noinline int other_descriptor(uint64_t file, uint32_t fd) {
+  enum { MOST_DESCRIPTORS = 256 };
+  struct fdtable* table = BPF_CORE_READ(bpf_get_current_task_btf(), files, fdt);
+  struct file** files = BPF_CORE_READ(table, fd);
+  uint32_t count = BPF_CORE_READ(table, max_fds), other;
+  for (other = 0; other < MOST_DESCRIPTORS && other < count; other++) {
+    uint64_t found = 0, is_itself = ((uint64_t)(other ^ fd) - 1) >> 63;
+    bpf_probe_read_kernel(&found, sizeof found, &files[other]);
+    asm volatile("" : "+r"(is_itself)); /* one branch: two of them are too many for the verifier */
+    if (((found ^ file) | is_itself) == 0) return other;
+  }
+  return -1;
+}
+
 /* The ring that a thread has registered under an index (IORING_REGISTER_RING_FDS). */
 static __always_inline uint64_t registered_ring(struct task_struct* task, uint32_t index) {
   struct io_uring_task* rings = BPF_CORE_READ(task, io_uring);

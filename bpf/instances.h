@@ -182,4 +182,22 @@ static __always_inline void instance_born(uint64_t life, uint64_t file) {
   if (slot) end_instance(*slot, bpf_ktime_get_ns());
 }
 
+/* A descriptor is being closed. Its instance ends, unless another descriptor of the process stands for it. */
+__noinline int close_instance(uint64_t life, uint64_t file, uint32_t fd) {
+  struct looptap_instance instance = {};
+  struct looptap_slot_owner* owner;
+  uint32_t* slot;
+  int other;
+  instance.life = life;
+  instance.file = file;
+  slot = bpf_map_lookup_elem(&instances, &instance);
+  if (!slot || !(owner = owner_of(*slot))) return 0;
+  other = is_shared(file) ? other_descriptor(file, fd) : -1;
+  if (other >= 0)
+    owner->fd = other;
+  else if (!(owner->fd & LOOPTAP_BPF_REGISTERED))
+    end_instance(*slot, bpf_ktime_get_ns());
+  return 0;
+}
+
 #endif

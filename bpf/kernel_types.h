@@ -10,9 +10,22 @@
 
 struct file_operations;
 
+typedef struct {
+  long counter;
+} atomic_long_t;
+
+typedef struct {
+  atomic_long_t refcnt;
+} file_ref_t;
+
 struct file {
   const struct file_operations* f_op;
   void* private_data;
+  file_ref_t f_ref; /* since Linux 6.13: references, less one */
+};
+
+struct file___before_6_13 {
+  atomic_long_t f_count; /* references */
 };
 
 struct fdtable {
@@ -47,7 +60,8 @@ typedef struct {
 } atomic_t;
 
 struct signal_struct {
-  atomic_t live; /* threads that have not begun to exit */
+  atomic_t live;      /* threads that have not begun to exit */
+  unsigned int flags; /* SIGNAL_GROUP_EXIT: all of them are made to */
 };
 
 struct kernfs_node {

@@ -37,6 +37,8 @@ FEXIT(io_uring_enter) { return leave(RESULT); }
 FEXIT(epoll_create) { return epoll_created(RESULT); }
 FEXIT(epoll_create1) { return epoll_created(RESULT); }
 
+FENTRY(close) { return closing(SYSCALL_ARGUMENT_0(REGISTERS)); }
+
 /* The tracepoints of single syscalls. For i386 and x32 callers the kernel does not run them. */
 
 SEC("?tracepoint") int enter_milliseconds(const struct sys_enter* call) {
@@ -50,8 +52,9 @@ SEC("?tracepoint") int enter_io_uring(const struct sys_enter* call) {
 }
 SEC("?tracepoint") int leave_syscall(const struct sys_exit* call) { return leave(call->result); }
 SEC("?tracepoint") int leave_epoll_create(const struct sys_exit* call) { return epoll_created(call->result); }
+SEC("?tracepoint") int enter_close(const struct sys_enter* call) { return closing(call->arguments[0]); }
 
-/* libc's functions. */
+/* libc's functions. Its close is not among them: a probe on a function costs microseconds. */
 
 SEC("?uprobe") int call_milliseconds(const struct pt_regs* registers) {
   return enter(CALL_ARGUMENT_0(registers), milliseconds_to_ns(CALL_ARGUMENT_3(registers)));
@@ -126,19 +129,20 @@ int thread_ended(const uint64_t* context) {
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
   struct thread_state* state;
   uint64_t now_ns;
-  enum { SIGNAL = 0x7f };
-  int was_killed;
+  enum { SIGNAL = 0x7f, GROUP_EXIT = 1 << 2 };
+  int is_last;
   if (!target) return 0;
   now_ns = bpf_ktime_get_ns();
-  was_killed = (task->exit_code & SIGNAL) != 0;
+  is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
   state = known_thread(bpf_get_current_task_btf());
-  /* Of a process that is killed the figures stay as they were. */
-  if (state && state->life == target->life && !was_killed) {
+  /* Of a process that ends the figures stay as they are. */
+  if (state && state->life == target->life && !is_last &&
+      !(BPF_CORE_READ(task, signal, flags) & GROUP_EXIT)) {
     looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
     disown_slots(state, now_ns);
   }
-  if (BPF_CORE_READ(task, signal, live.counter) == 0) {
-    end_life(target->life, was_killed, now_ns);
+  if (is_last) {
+    end_life(target->life, (task->exit_code & SIGNAL) != 0, now_ns);
     bpf_map_delete_elem(&targets, &tgid);
   }
   return 0;

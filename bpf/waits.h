@@ -1,4 +1,4 @@
-/* What every hook comes to: a thread enters a wait, or leaves one. */
+/* What every hook comes to: a thread enters a wait or leaves one; an instance is made, a descriptor closed. */
 #ifndef LOOPTAP_BPF_WAITS_H
 #define LOOPTAP_BPF_WAITS_H
 
@@ -100,6 +100,13 @@ static __always_inline int epoll_created(int64_t fd) {
   file = file_behind(bpf_get_current_task_btf(), fd);
   if (file) instance_born(life, file);
   return 0;
+}
+
+static __always_inline int closing(uint32_t fd) {
+  uint64_t life = life_of_current(), file;
+  if (!life) return 0;
+  file = file_behind(bpf_get_current_task_btf(), fd);
+  return file ? close_instance(life, file, fd) : 0;
 }
 
 #endif

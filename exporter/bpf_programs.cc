@@ -243,6 +243,7 @@ struct BpfPrograms::Loaded {
         }
         break;
       case BpfHook::kTracepoint:
+        attach_tracepoint(skeleton->progs.enter_close, "sys_enter_close");
         attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create1");
         attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create", true);
         for (const char* wait : {"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"})

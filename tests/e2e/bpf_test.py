@@ -1,0 +1,102 @@
+"""What the tests of eBPF have in common. They run as root, or are skipped with the reason."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from e2e.harness import (LOOPTAP, PROBE, LooptapTest, Metrics, find_program, make_folder,
+                         require_root, wait_until)
+
+EPOLL_WAITS = ('epoll_wait', 'epoll_pwait', 'epoll_pwait2')
+
+
+def cgroup_root():
+    """Where the v2 hierarchy is mounted, or None."""
+    with open('/proc/self/mounts') as mounts:
+        for line in mounts:
+            _, place, kind, *_ = line.split()
+            if kind == 'cgroup2':
+                return pathlib.Path(place)
+    return None
+
+
+class BpfTest(LooptapTest):
+    """Exporters that measure by eBPF whatever runs in a cgroup of the test's own, and programs that run there."""
+
+    hook = 'auto'
+
+    def setUp(self):
+        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
+        if not os.path.exists('/sys/kernel/btf/vmlinux'):
+            self.skipTest('this kernel has no BTF')
+        super().setUp()
+        self.cgroup = self.make_cgroup()
+
+    def make_cgroup(self):
+        root = cgroup_root()
+        if not root:
+            self.skipTest('cgroup v2 is not mounted')
+        try:
+            group = make_cgroup_folder(root)
+        except OSError as error:
+            self.skipTest(f'no cgroup can be made: {error}')
+        self.addCleanup(remove_cgroup, group)
+        return group
+
+    def start(self, command, *arguments, **options):
+        """Starts it in the cgroup, unless it is looptap."""
+        if str(command[0]) == str(LOOPTAP):
+            return super().start(command, *arguments, **options)
+        return super().start(['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"',
+                              self.cgroup / 'cgroup.procs', *command], *arguments, **options)
+
+    def measure(self, *flags, targets=None, segments=None, **options):
+        """An exporter with eBPF. By default of what is in the cgroup, and of no segments."""
+        exporter = self.start(
+            [LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0', f'--bpf.hook={self.hook}',
+             f'--segments.dir={segments or make_folder(self, None, 0o1777)}',
+             *(f'--bpf.target={target}' for target in targets or [f'cgroup:{self.cgroup}']),
+             *flags], environment=self.environment(), **options)
+        return Metrics(exporter)
+
+
+def make_cgroup_folder(root):
+    for number in range(1000):
+        group = root / f'looptap-test-{os.getpid()}-{number}'
+        try:
+            group.mkdir()
+            return group
+        except FileExistsError:
+            continue
+    raise OSError('too many cgroups')
+
+
+def remove_cgroup(group):
+    def is_removed():
+        try:
+            group.rmdir()
+            return True
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+    wait_until(is_removed, f'{group} is empty')
+
+
+class OnBpf(BpfTest):
+    """Mixed into a test of the probe: the same on eBPF, without the probe."""
+
+    def serve(self, *flags, **options):
+        return self.measure(*flags, **options)
+
+    def environment(self, preload=(), **variables):
+        return super().environment([library for library in preload if library != PROBE], **variables)
+
+
+def programs_of(pid):
+    """The BPF programs that a process holds, by their ids; {} where bpftool cannot tell."""
+    find_program('bpftool')
+    listed = subprocess.run(['bpftool', '--json', 'prog', 'show'], capture_output=True, check=True)
+    return {program['id'] for program in json.loads(listed.stdout)
+            if any(holder['pid'] == pid for holder in program.get('pids', []))}
