@@ -170,6 +170,14 @@ $(bpf_skeleton): $(bpf_object)
 $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: $(bpf_skeleton)
 $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: defines = -I$(BUILD)/obj
 
+# Victims that only the programs can measure.
+bpf_victims := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf_victims/*.c))
+test-programs: $(bpf_victims)
+
+$(BUILD)/tests/bpf_victims/%: tests/bpf_victims/%.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC))
+$(BUILD)/tests/bpf_victims/ring_loop: victim_libs = -luring
+
 # ---- The page for people: files that the exporter carries within it ------------------------------------------------
 
 .PHONY: test-page vendor
@@ -283,7 +291,7 @@ $(BUILD)/tests/preloads/%.so: tests/preloads/%.c $(BUILD)/flags
 define build_victim
 $(call say,$1,$@)
 @mkdir -p $(@D) $(dir $(depfile))
-$(Q)$2 $(victim_flags) $(depflags) $< -o $@
+$(Q)$2 $(victim_flags) $(depflags) $< -o $@ $(victim_libs)
 endef
 
 # ---- Programs without libc, and aarch64: Debian's cross compiler, and qemu in the place of a machine ---------------

@@ -81,12 +81,16 @@ static __always_inline struct looptap_process* process_of(struct task_struct* ta
   return bpf_map_lookup_elem(&processes, &life);
 }
 
-/* The slot of an ended loop of this thread, or of one that is gone and bore its name; NO_SLOT: none.
- * First it finds out which have ended: nobody may have seen it. */
-__noinline int find_ended_slot(uint64_t life, uint32_t newest, uint64_t now_ns) {
+/* Ends the loops of the calling process whose instance is closed: nobody may have seen it. */
+static __always_inline void end_closed(uint64_t life, uint32_t newest, uint64_t now_ns) {
   uint32_t next = newest, i;
   for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) next = end_if_closed(next - 1, life, now_ns);
-  next = newest;
+}
+
+/* The slot of an ended loop of this thread, or of one that is gone and bore its name; NO_SLOT: none. */
+__noinline int find_ended_slot(uint64_t life, uint32_t newest, uint64_t now_ns) {
+  uint32_t next = newest, i;
+  end_closed(life, newest, now_ns);
   for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
     struct looptap_slot_owner* owner = owner_of(next - 1);
     if (!owner || owner->life != life) break;

@@ -10,10 +10,12 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* fentry and fexit, on the functions of the syscalls. i386 callers come in by other ones. */
 
-#define FENTRY(function) \
-  SEC("?fentry/" SYSCALL_FUNCTION #function) int fentry_##function(const uint64_t* context)
-#define FEXIT(function) \
-  SEC("?fexit/" SYSCALL_FUNCTION #function) int fexit_##function(const uint64_t* context)
+#define FENTRY(function)                     \
+  SEC("?fentry/" SYSCALL_FUNCTION #function) \
+  int fentry_##function(const uint64_t* context)
+#define FEXIT(function)                     \
+  SEC("?fexit/" SYSCALL_FUNCTION #function) \
+  int fexit_##function(__attribute__((unused)) const uint64_t* context)
 #define REGISTERS ((const struct pt_regs*)context[0])
 #define RESULT ((int64_t)context[1])
 
@@ -38,6 +40,9 @@ FEXIT(epoll_create) { return epoll_created(RESULT); }
 FEXIT(epoll_create1) { return epoll_created(RESULT); }
 
 FENTRY(close) { return closing(SYSCALL_ARGUMENT_0(REGISTERS)); }
+FEXIT(close_range) { return descriptors_changed(); }
+FEXIT(dup2) { return descriptors_changed(); }
+FEXIT(dup3) { return descriptors_changed(); }
 
 /* The tracepoints of single syscalls. For i386 and x32 callers the kernel does not run them. */
 
@@ -53,6 +58,9 @@ SEC("?tracepoint") int enter_io_uring(const struct sys_enter* call) {
 SEC("?tracepoint") int leave_syscall(const struct sys_exit* call) { return leave(call->result); }
 SEC("?tracepoint") int leave_epoll_create(const struct sys_exit* call) { return epoll_created(call->result); }
 SEC("?tracepoint") int enter_close(const struct sys_enter* call) { return closing(call->arguments[0]); }
+SEC("?tracepoint") int leave_change(__attribute__((unused)) const struct sys_exit* call) {
+  return descriptors_changed();
+}
 
 /* libc's functions. Its close is not among them: a probe on a function costs microseconds. */
 

@@ -109,4 +109,12 @@ static __always_inline int closing(uint32_t fd) {
   return file ? close_instance(life, file, fd) : 0;
 }
 
+/* Any number of descriptors may have been closed, or replaced. */
+static __always_inline int descriptors_changed(void) {
+  uint64_t life = life_of_current();
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  if (process) end_closed(life, process->newest, bpf_ktime_get_ns());
+  return 0;
+}
+
 #endif

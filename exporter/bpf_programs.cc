@@ -244,6 +244,8 @@ struct BpfPrograms::Loaded {
         break;
       case BpfHook::kTracepoint:
         attach_tracepoint(skeleton->progs.enter_close, "sys_enter_close");
+        for (const char* change : {"close_range", "dup2", "dup3"})
+          attach_tracepoint(skeleton->progs.leave_change, std::string("sys_exit_") + change, true);
         attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create1");
         attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create", true);
         for (const char* wait : {"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"})

@@ -30,8 +30,8 @@ class BpfTest(LooptapTest):
         require_root('eBPF takes CAP_BPF and CAP_PERFMON')
         if not os.path.exists('/sys/kernel/btf/vmlinux'):
             self.skipTest('this kernel has no BTF')
-        super().setUp()
         self.cgroup = self.make_cgroup()
+        super().setUp()
 
     def make_cgroup(self):
         root = cgroup_root()
