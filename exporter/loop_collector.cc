@@ -282,6 +282,16 @@ class ProcessFamilies {
     Labels labels = {{"process", process.name}, {"pid", process.pid}, {"pid_namespace", pid_namespace}};
     writer_.set_labels(labels);
     writer_.add_value(info_, 1);
+    const ContainerIdentity& container = process.container;
+    if (container != ContainerIdentity()) {
+      writer_.set_labels({{"process", process.name},
+                          {"pid", process.pid},
+                          {"pod_uid", container.pod_uid},
+                          {"container_id", container.container_id},
+                          {"runtime", container.runtime},
+                          {"unit", container.unit}});
+      writer_.add_value(target_, 1);
+    }
     if (!process.figures) return;
     labels.pop_back();
     writer_.set_labels(labels);
@@ -290,7 +300,8 @@ class ProcessFamilies {
     writer_.add_value(start_, process.figures->start_time_seconds);
   }
   void move_to(std::vector<MetricFamily>& families) {
-    for (MetricFamily* family : {&info_, &cpu_, &memory_, &start_}) families.push_back(std::move(*family));
+    for (MetricFamily* family : {&info_, &target_, &cpu_, &memory_, &start_})
+      families.push_back(std::move(*family));
   }
 
  private:
@@ -299,6 +310,10 @@ class ProcessFamilies {
                      "The living processes and their PID namespaces; always 1.",
                      MetricType::kGauge,
                      {}};
+  MetricFamily target_{"looptap_target_info",
+                       "Where the living processes run, as their cgroups tell, if they do; always 1.",
+                       MetricType::kGauge,
+                       {}};
   MetricFamily cpu_{"eventloop_process_cpu_seconds_total",
                     "CPU time of the process, in user and system mode.",
                     MetricType::kCounter,

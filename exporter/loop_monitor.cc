@@ -85,6 +85,7 @@ void LoopMonitor::follow_processes() {
     process.view.pid = pid_labels_.take(from->identity);
     process.view.pid_namespace = from->identity.pid_namespace;
     process.pid = find_process(from->identity);
+    if (process.pid) process.view.container = read_container(*process.pid);
   }
 }
 

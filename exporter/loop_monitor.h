@@ -28,6 +28,7 @@ struct ProcessView {
   std::string name, pid;  ///< its labels
   bool alive = false;
   uint64_t pid_namespace = 0;
+  ContainerIdentity container;
   std::optional<ProcessFigures> figures;
 };
 

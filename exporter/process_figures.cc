@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -130,6 +131,11 @@ std::optional<ProcessFigures> read_process(pid_t pid, uint64_t start_ticks) {
   figures.resident_bytes = stat.resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks);
   return figures;
+}
+
+ContainerIdentity read_container(pid_t pid) {
+  std::ifstream cgroups(kProc + std::to_string(pid) + "/cgroup");
+  return identity_of_process_cgroups(std::string(std::istreambuf_iterator<char>(cgroups), {}));
 }
 
 std::optional<ThreadFigures> read_thread(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "exporter/container_identity.h"
 #include "exporter/process_identity.h"
 
 namespace looptap {
@@ -27,6 +28,9 @@ std::optional<pid_t> find_process(const ProcessIdentity& identity);
 
 /// Nothing when the process is gone, or the number has been given anew (its start ticks differ).
 std::optional<ProcessFigures> read_process(pid_t pid, uint64_t start_ticks);
+
+/// Which pod, container and unit it runs in, as its cgroups tell; empty where they do not.
+ContainerIdentity read_container(pid_t pid);
 
 /// \param thread_id in the PID namespace of the process.
 std::optional<ThreadFigures> read_thread(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id);

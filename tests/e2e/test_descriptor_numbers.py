@@ -25,9 +25,11 @@ class Replacing(VictimTest):
         self.assert_figures(scrape, own_records(program)['main'])
         self.assertEqual(scrape.value('eventloop_stalls_total'), 0)
         self.assertEqual(scrape.total('looptap_dropped_loops_total'), 0)
+        self.assert_instances(1 if what == 'socket' else 2)
+
+    def assert_instances(self, count):
         segment, = read_segments(self.segments)
-        self.assertEqual([(loop.instances, loop.ended) for loop in segment.loops],
-                         [(1 if what == 'socket' else 2, True)])
+        self.assertEqual([(loop.instances, loop.ended) for loop in segment.loops], [(count, True)])
 
 
 class ReusedNumber(Replacing):
