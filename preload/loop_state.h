@@ -104,7 +104,8 @@ LOOPTAP_INLINE int looptap_climb(const struct looptap_loops* loops, struct loopt
   if (depth == 1 && thread->loops[0] == ordinal) return 0;
 
   if (depth > LOOPTAP_DEPTH) depth = LOOPTAP_DEPTH;
-  if (depth && thread->loops[(depth - 1) & (LOOPTAP_DEPTH - 1)] == ordinal) {
+  /* Never below 0, not even for a moment, for the verifier of Linux 6.1. */
+  if (depth && thread->loops[(depth + LOOPTAP_DEPTH - 1) & (LOOPTAP_DEPTH - 1)] == ordinal) {
     place = depth - 1; /* on top already */
   } else {
     for (place = 0; place < LOOPTAP_DEPTH; place++)
