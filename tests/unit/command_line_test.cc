@@ -49,6 +49,38 @@ TEST_CASE("flags are heard") {
   CHECK(serve.telemetry_path == "/m");
 }
 
+TEST_CASE("targets of eBPF") {
+  const auto bpf = std::get<ServeCommand>(parse({"serve", "--bpf.target=pid:12", "--bpf.target", "comm:a:b c",
+                                                 "--bpf.target=cgroup:/x.slice", "--bpf.target=pid:4194304",
+                                                 "--bpf.hook=uprobe", "--bpf.max-loops=7"}))
+                       .exporter.bpf;
+  CHECK(bpf.targets.pids == std::vector<uint32_t>{12, 4194304});
+  CHECK(bpf.targets.names == std::vector<std::string>{"a:b c"});
+  CHECK(bpf.targets.cgroups == std::vector<std::string>{"/x.slice"});
+  CHECK_FALSE(bpf.targets.all);
+  CHECK(bpf.hook == BpfHook::kUprobe);
+  CHECK(bpf.max_loops == 7);
+  CHECK(std::get<ServeCommand>(parse({"serve", "--bpf.target=all"})).exporter.bpf.targets.all);
+}
+
+TEST_CASE("without a target there is no eBPF") {
+  const auto bpf = std::get<ServeCommand>(parse({"serve"})).exporter.bpf;
+  CHECK(bpf.targets.empty());
+  CHECK(bpf.hook == BpfHook::kAuto);
+  CHECK(bpf.max_loops == 1024);
+}
+
+TEST_CASE("wrong targets and hooks of eBPF are refused") {
+  for (const char* flag :
+       {"--bpf.target=", "--bpf.target=pid", "--bpf.target=pid:", "--bpf.target=pid:0", "--bpf.target=pid:-1",
+        "--bpf.target=pid:1x", "--bpf.target=pid:4194305",
+        "--bpf.target=comm:", "--bpf.target=comm:0123456789abcdef",
+        "--bpf.target=cgroup:", "--bpf.target=all:", "--bpf.target=ALL", "--bpf.hook=kprobe",
+        "--bpf.hook=", "--bpf.max-loops=0", "--bpf.max-loops=16385", "--bpf.max-loops=many"})
+    CHECK_THROWS_AS(parse({"serve", flag}), std::invalid_argument);
+  CHECK_THROWS_AS(parse({"run", "--bpf.target=all", "--", "true"}), std::invalid_argument);
+}
+
 TEST_CASE("the segment directory: the flag, else the environment, else the default") {
   setenv("LOOPTAP_DIR", "/from/environment", 1);
   CHECK(std::get<ServeCommand>(parse({"serve"})).exporter.segments_directory == "/from/environment");
