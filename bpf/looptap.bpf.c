@@ -12,7 +12,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define FENTRY(function)                     \
   SEC("?fentry/" SYSCALL_FUNCTION #function) \
-  int fentry_##function(const uint64_t* context)
+  int fentry_##function(__attribute__((unused)) const uint64_t* context)
 #define FEXIT(function)                     \
   SEC("?fexit/" SYSCALL_FUNCTION #function) \
   int fexit_##function(__attribute__((unused)) const uint64_t* context)
@@ -40,6 +40,7 @@ FEXIT(epoll_create) { return epoll_created(RESULT); }
 FEXIT(epoll_create1) { return epoll_created(RESULT); }
 
 FENTRY(close) { return closing(SYSCALL_ARGUMENT_0(REGISTERS)); }
+FENTRY(exit_group) { return exiting(); }
 FEXIT(close_range) { return descriptors_changed(); }
 FEXIT(dup2) { return descriptors_changed(); }
 FEXIT(dup3) { return descriptors_changed(); }
@@ -58,6 +59,9 @@ SEC("?tracepoint") int enter_io_uring(const struct sys_enter* call) {
 SEC("?tracepoint") int leave_syscall(const struct sys_exit* call) { return leave(call->result); }
 SEC("?tracepoint") int leave_epoll_create(const struct sys_exit* call) { return epoll_created(call->result); }
 SEC("?tracepoint") int enter_close(const struct sys_enter* call) { return closing(call->arguments[0]); }
+SEC("?tracepoint") int enter_exit_group(__attribute__((unused)) const struct sys_enter* call) {
+  return exiting();
+}
 SEC("?tracepoint") int leave_change(__attribute__((unused)) const struct sys_exit* call) {
   return descriptors_changed();
 }
@@ -137,15 +141,14 @@ int thread_ended(const uint64_t* context) {
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
   struct thread_state* state;
   uint64_t now_ns;
-  enum { SIGNAL = 0x7f, GROUP_EXIT = 1 << 2 };
+  enum { SIGNAL = 0x7f };
   int is_last;
   if (!target) return 0;
   now_ns = bpf_ktime_get_ns();
   is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
   state = known_thread(bpf_get_current_task_btf());
   /* Of a process that ends the figures stay as they are. */
-  if (state && state->life == target->life && !is_last &&
-      !(BPF_CORE_READ(task, signal, flags) & GROUP_EXIT)) {
+  if (state && state->life == target->life && !is_last && !is_exiting(bpf_get_current_task_btf())) {
     looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
     disown_slots(state, now_ns);
   }

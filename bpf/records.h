@@ -25,7 +25,8 @@ struct looptap_target {
 struct looptap_process {
   uint64_t life;
   uint64_t began_ns;          /* CLOCK_MONOTONIC: when its first loop was seen */
-  uint64_t ended_ns;          /* CLOCK_MONOTONIC: exit or exec; 0: it lives */
+  uint64_t exiting_ns;        /* CLOCK_MONOTONIC: it has called exit_group; 0: not so far */
+  uint64_t ended_ns;          /* CLOCK_MONOTONIC: it was gone, or by exec another; 0: it lives */
   uint64_t start_boottime_ns; /* since boot, suspend included */
   uint64_t cgroup_id;         /* in the v2 hierarchy */
   uint64_t pid_namespace;     /* inode */

@@ -36,6 +36,12 @@ static __always_inline uint32_t own_number(struct task_struct* task, uint64_t* p
   return innermost.nr;
 }
 
+/* Whether all of its process is made to exit, by a signal or by itself. */
+static __always_inline int is_exiting(struct task_struct* task) {
+  enum { GROUP_EXIT = 1 << 2 };
+  return BPF_CORE_READ(task, signal, flags) & GROUP_EXIT;
+}
+
 /* The thread of the life, which begins to be known here where it was not. */
 static __always_inline struct thread_state* this_thread(struct task_struct* task, uint64_t life) {
   struct thread_state* state = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);

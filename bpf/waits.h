@@ -38,9 +38,12 @@ static __always_inline int enter(uint32_t fd, int64_t timeout_ns) {
 }
 
 __noinline int leave_loop(int64_t result, uint64_t now_ns) {
+  enum { INTERRUPTED = -4 };
   struct thread_state* state = known_thread(bpf_get_current_task_btf());
   struct looptap_slot_owner* owner;
   if (!state || !state->is_waiting) return 0;
+  /* The process is being killed: the call will not return to it. */
+  if (result == INTERRUPTED && is_exiting(bpf_get_current_task_btf())) return 0;
   state->is_waiting = 0;
   owner = owner_of(state->slot);
   if (!owner || owner->life != state->life) return 0;
@@ -114,6 +117,14 @@ static __always_inline int descriptors_changed(void) {
   uint64_t life = life_of_current();
   struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
   if (process) end_closed(life, process->newest, bpf_ktime_get_ns());
+  return 0;
+}
+
+/* The process ends. What it still does, such as giving back its memory, is no iteration. */
+static __always_inline int exiting(void) {
+  uint64_t life = life_of_current();
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  if (process) looptap_store(&process->exiting_ns, bpf_ktime_get_ns());
   return 0;
 }
 

@@ -75,7 +75,7 @@ void BpfSource::refresh(uint64_t now_ns) {
 
 void BpfSource::exclude(const looptap_process& process) {
   const ProcessIdentity identity = identity_of(process);
-  log(LogLevel::kInfo,
+  log(LogLevel::kDebug,
       identity.name + " (pid " + std::to_string(identity.pid) + ") carries the probe: its segment counts");
   forget(process.life);
   programs_.exclude(process);
@@ -93,9 +93,14 @@ void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
     known.last_alive_ns = now_ns;
     return;
   }
-  known.last_alive_ns = process.ended_ns;
-  known.exited_ns = process.was_killed ? 0 : process.ended_ns;
   known.dead_since_ns = now_ns;
+  // The end of a process that is killed comes when its memory is given back: what it was before was seen before.
+  if (process.was_killed) {
+    known.last_alive_ns = std::max(known.last_alive_ns, process.began_ns);
+  } else {
+    known.exited_ns = process.exiting_ns ? process.exiting_ns : process.ended_ns;
+    known.last_alive_ns = known.exited_ns;
+  }
 }
 
 void BpfSource::forget_the_dead(uint64_t now_ns) {
