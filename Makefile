@@ -513,6 +513,33 @@ monitoring: ## write the PrometheusRule and the dashboard anew
 	deploy/prometheus/write_prometheusrule >deploy/prometheus/prometheusrule.yaml
 	deploy/grafana/write_dashboard >deploy/grafana/looptap.json
 
+# ---- looptap beside its peers: how right, how cheap ------------------------------------------------------------------
+
+.PHONY: bench-peers record-peers
+
+peer_packages := $(BUILD)/bench/npm/node_modules
+# Some of accuracy, frozen, wakeups, cost, scale, fleet; the figures of the others stay. Nothing: all.
+PEERS_PARTS ?=
+
+bench-peers: build $(BUILD)/bench/loops_at_work ## measure accuracy and cost beside other ways to measure a loop (BENCH_ROUNDS=1: quicker)
+	@deploy/deps peers
+	+$(Q)$(MAKE) --no-print-directory $(peer_packages)
+	$(run_bench) bench_peers.bench_peers $(PEERS_PARTS)
+
+record-peers: ## write docs/benchmarks.md and the README's table from what bench-peers has measured
+	@deploy/deps peers
+	$(run_bench) bench_peers.record
+
+# Exactly what the lock file names, by its checksums.
+$(peer_packages): $(wildcard tests/bench_peers/npm/*.json)
+	$(call say,NPM,$@)
+	@mkdir -p $(@D)
+	$(Q)cp $^ $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
+	@touch $@
+
+$(BUILD)/bench/loops_at_work: tests/bench_peers/loops_at_work.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC) -O2)
+
 # ---- Dependencies on headers, written by the compilers ------------------------------------------------------------
 
 depfile = $(BUILD)/obj/$(@:$(BUILD)/%=%).d
