@@ -80,6 +80,7 @@ LatencyDistribution::LatencyDistribution(const Observed& observed, uint32_t lowe
     if (open_ns > bound_ns(0))
       end = std::max(end, std::min(bucket_of_bound(open_ns) + 1, uint32_t{LOOPTAP_BUCKETS}));
   excess_ns_.resize(end + 1);
+  longer_.resize(end + 1);
 
   // Where a hostile count times a bound may have up to 117 bits, it is given the room.
   uint64_t sum_ns = 0;
@@ -121,6 +122,8 @@ void LatencyDistribution::fill(const Observed& observed, uint32_t lowest_bound) 
     const Wide excess =
         sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
     excess_ns_[k] = static_cast<int64_t>(std::clamp<Wide>(excess, excess_ns_[k + 1], away_ns_));
+    const Wide longer = count + (open_at_end > x) - (open_at_start > x);
+    longer_[k] = static_cast<int64_t>(std::clamp<Wide>(longer, longer_[k + 1], kMost_ns));
   }
 }
 
@@ -128,7 +131,11 @@ void LatencyDistribution::add(const LatencyDistribution& other) {
   // Cut off as each of them is, so that this can be done again and again; what was ordered stays so.
   const auto add_up = [](int64_t& sum, int64_t value) { sum = std::min(sum + value, 2 * (kMost_ns - 1)); };
   excess_ns_.resize(std::max(excess_ns_.size(), other.excess_ns_.size()));
-  for (size_t k = 0; k < other.excess_ns_.size(); k++) add_up(excess_ns_[k], other.excess_ns_[k]);
+  longer_.resize(excess_ns_.size());
+  for (size_t k = 0; k < other.excess_ns_.size(); k++) {
+    add_up(excess_ns_[k], other.excess_ns_[k]);
+    add_up(longer_[k], other.longer_[k]);
+  }
   add_up(away_ns_, other.away_ns_);
   add_up(observed_ns_, other.observed_ns_);
   end_ns_ = std::max(end_ns_, other.end_ns_);
@@ -147,7 +154,14 @@ double LatencyDistribution::quantile(double q) const {
   const double high = static_cast<double>(k < LOOPTAP_BUCKETS ? bound_ns(k) : end_ns_);
   const double at_low = static_cast<double>(k ? excess_ns_[k - 1] : away_ns_);
   const double at_high = static_cast<double>(excess_ns_[k]);
-  return (low + (high - low) * (at_low - wanted) / (at_low - at_high)) * kNanosecond;
+  if (k == 0 || longer_[k - 1] == 0)
+    return (low + (high - low) * (at_low - wanted) / (at_low - at_high)) * kNanosecond;
+
+  // Were the bucket's iterations equally long, S would fall from the one bound as steeply as they and the longer ones
+  // make it, and then on to the other as the longer ones do. It is never below that.
+  const double first = low + (at_low - wanted) / static_cast<double>(longer_[k - 1]);
+  const double second = longer_[k] ? high - (wanted - at_high) / static_cast<double>(longer_[k]) : low;
+  return std::clamp(std::max(first, second), low, high) * kNanosecond;
 }
 
 int64_t LatencyDistribution::weight_below(uint32_t k, uint64_t x_ns) const {

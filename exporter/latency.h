@@ -4,8 +4,9 @@
 // with probability d_i / T and then waits for the rest of it, so
 //     P(latency > x) = S(x) / T,   S(x) = sum over the iterations of max(0, d_i - x),
 // and S comes from the histogram alone: at a bucket bound x it is the sum of (sum of durations - count * x)
-// over the buckets above x. That is exact from 2^-10 s on, where buckets carry sums; between two bounds S is
-// taken as linear, for closed and open iterations alike, so that nothing jumps when an open one closes.
+// over the buckets above x. That is exact from 2^-10 s on, where buckets carry sums. Between two bounds the histogram
+// takes S as linear, and the quantiles take a bucket's iterations as equally long, which is exact where there is but
+// one, as at the end of a tail. Closed and open iterations alike, so that nothing jumps when an open one closes.
 //
 // Knows nothing of files or HTTP. Everything here is a value or a pure function: thread-safe.
 #pragma once
@@ -83,6 +84,7 @@ class LatencyDistribution {
   void fill(const Observed& observed, uint32_t lowest_bound);
 
   std::vector<int64_t> excess_ns_;  // S at every bound, up to the first that nothing lies above
+  std::vector<int64_t> longer_;     // how many iterations are longer than it: by so much S falls behind it
   int64_t away_ns_ = 0;             // S(0)
   int64_t observed_ns_ = 0;         // T
   uint64_t end_ns_ = 0;             // where the last bucket ends

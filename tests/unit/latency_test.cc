@@ -148,6 +148,21 @@ TEST_CASE("quantiles are within one bucket's width of brute force") {
   }
 }
 
+TEST_CASE("quantiles are exact where no two iterations share a bucket, the longest's included") {
+  std::vector<uint64_t> durations{30'123'457, 100'654'321, 101'000'000 + 5 * kMs, 412'345'678};
+  for (const bool is_open : {false, true}) {
+    Observed observed;
+    for (size_t i = 0; i + is_open < durations.size(); i++) add(observed.iterations, durations[i]);
+    observed.open_at_end_ns = is_open ? durations.back() : 0;
+    observed.idle_ns = 5'000 * kMs;
+    const LatencyDistribution latency(observed);
+    double total = static_cast<double>(observed.idle_ns);
+    for (const uint64_t d : durations) total += static_cast<double>(d);
+    for (const double q : {0.9, 0.93, 0.95, 0.97, 0.99, 0.999, 1.0})
+      REQUIRE(latency.quantile(q) * 1e9 == Approx(brute_quantile(durations, total, q)).epsilon(1e-6));
+  }
+}
+
 TEST_CASE(
     "a loop of 30,000 short iterations and one of 500 ms has latencies in the hundreds of milliseconds") {
   Observed observed;
