@@ -40,6 +40,7 @@ FEXIT(epoll_create) { return epoll_created(RESULT); }
 FEXIT(epoll_create1) { return epoll_created(RESULT); }
 
 FENTRY(close) { return closing(SYSCALL_ARGUMENT_0(REGISTERS)); }
+FENTRY(exit) { return thread_exiting(); }
 FENTRY(exit_group) { return exiting(); }
 FEXIT(close_range) { return descriptors_changed(); }
 FEXIT(dup2) { return descriptors_changed(); }
@@ -59,6 +60,9 @@ SEC("?tracepoint") int enter_io_uring(const struct sys_enter* call) {
 SEC("?tracepoint") int leave_syscall(const struct sys_exit* call) { return leave(call->result); }
 SEC("?tracepoint") int leave_epoll_create(const struct sys_exit* call) { return epoll_created(call->result); }
 SEC("?tracepoint") int enter_close(const struct sys_enter* call) { return closing(call->arguments[0]); }
+SEC("?tracepoint") int enter_exit(__attribute__((unused)) const struct sys_enter* call) {
+  return thread_exiting();
+}
 SEC("?tracepoint") int enter_exit_group(__attribute__((unused)) const struct sys_enter* call) {
   return exiting();
 }
@@ -139,21 +143,11 @@ int thread_ended(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[0];
   uint32_t tgid = task->tgid;
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
-  struct thread_state* state;
-  uint64_t now_ns;
   enum { SIGNAL = 0x7f };
-  int is_last;
   if (!target) return 0;
-  now_ns = bpf_ktime_get_ns();
-  is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
-  state = known_thread(bpf_get_current_task_btf());
-  /* Of a process that ends the figures stay as they are. */
-  if (state && state->life == target->life && !is_last && !is_exiting(bpf_get_current_task_btf())) {
-    looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
-    disown_slots(state, now_ns);
-  }
-  if (is_last) {
-    end_life(target->life, (task->exit_code & SIGNAL) != 0, now_ns);
+  end_thread(target->life, 0);
+  if (BPF_CORE_READ(task, signal, live.counter) == 0) {
+    end_life(target->life, (task->exit_code & SIGNAL) != 0, bpf_ktime_get_ns());
     bpf_map_delete_elem(&targets, &tgid);
   }
   return 0;

@@ -2,7 +2,7 @@
 #ifndef LOOPTAP_BPF_TARGETS_H
 #define LOOPTAP_BPF_TARGETS_H
 
-#include "bpf/instances.h"
+#include "bpf/waits.h"
 
 enum { MOST_CGROUP_LEVELS = 32 };
 
@@ -59,6 +59,27 @@ static __always_inline void disown_slots(struct thread_state* state, uint64_t no
     looptap_disown(loop, &state->thread);
     next = owner->next;
   }
+}
+
+/* The calling thread ends. Its process goes on, where more than so many threads have not begun to end. Of a process that ends the
+ * figures stay as they are. */
+static __always_inline void end_thread(uint64_t life, int others) {
+  struct task_struct* task = bpf_get_current_task_btf();
+  struct thread_state* state = known_thread(task);
+  uint64_t now_ns;
+  if (!state || state->life != life || is_exiting(task)) return;
+  if (BPF_CORE_READ(task, signal, live.counter) <= others) return;
+  now_ns = bpf_ktime_get_ns();
+  looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
+  disown_slots(state, now_ns);
+  state->life = 0; /* once is enough */
+}
+
+/* Before Linux 6.16 the kernel tells of a thread's end when others may have joined it, and followed it, already. */
+static __always_inline int thread_exiting(void) {
+  uint64_t life = life_of_current();
+  if (life) end_thread(life, 1);
+  return 0;
 }
 
 #endif

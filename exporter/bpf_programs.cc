@@ -244,6 +244,7 @@ struct BpfPrograms::Loaded {
         break;
       case BpfHook::kTracepoint:
         attach_tracepoint(skeleton->progs.enter_close, "sys_enter_close");
+        attach_tracepoint(skeleton->progs.enter_exit, "sys_enter_exit");
         attach_tracepoint(skeleton->progs.enter_exit_group, "sys_enter_exit_group");
         for (const char* change : {"close_range", "dup2", "dup3"})
           attach_tracepoint(skeleton->progs.leave_change, std::string("sys_exit_") + change, true);
