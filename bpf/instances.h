@@ -56,7 +56,7 @@ __noinline int take_over(uint32_t slot, uint64_t now_ns) {
   struct task_struct* task = bpf_get_current_task_btf();
   struct thread_state* state = known_thread(task);
   struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, slot);
-  uint64_t old_name[2], new_name[2];
+  uint64_t old_name[2], new_name[2] = {}; /* Linux 6.1 does not fill what a name leaves over */
   if (!state || !loop) return 0;
   __builtin_memcpy(old_name, loop->thread_name, sizeof old_name);
   bpf_get_current_comm(new_name, sizeof new_name);

@@ -61,8 +61,8 @@ static __always_inline void disown_slots(struct thread_state* state, uint64_t no
   }
 }
 
-/* The calling thread ends. Its process goes on, where more than so many threads have not begun to end. Of a process that ends the
- * figures stay as they are. */
+/* The calling thread ends, and its process goes on: more threads than `others` have not begun to end. Of a
+ * process that ends the figures stay as they are. */
 static __always_inline void end_thread(uint64_t life, int others) {
   struct task_struct* task = bpf_get_current_task_btf();
   struct thread_state* state = known_thread(task);
