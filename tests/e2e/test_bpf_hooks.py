@@ -1,0 +1,149 @@
+"""Programs that run already are measured by eBPF, through each hook: their waits one for one; and
+when the exporter ends, nothing of it is left in the kernel.
+
+A kernel may refuse a hook: its tests are then skipped, with what the exporter says. BPF_HOOKS lists
+the hooks of which the caller knows that they work here (tests/vm/init does so).
+"""
+
+import ctypes
+import os
+import pathlib
+import platform
+import re
+
+from e2e.harness import find_program, free_port, require_root, wait_until
+from e2e.own_records import FEW_MS, VictimTest, own_records
+
+MUST_WORK = os.environ.get('BPF_HOOKS', 'tracepoint,uprobe').split(',')
+WAITS = 200
+
+# bpf(2), of which Python knows nothing.
+SYS_BPF = {'x86_64': 321, 'aarch64': 280}.get(platform.machine())
+GET_BY_ID = {'prog_id': 13, 'link_id': 30, 'map_id': 14}
+
+
+def held(pid):
+    """What BPF objects a process has open: {(kind, id)}. A link tells its program, too."""
+    objects = set()
+    for path in pathlib.Path(f'/proc/{pid}/fdinfo').iterdir():
+        try:
+            found = re.findall(r'^(prog_id|link_id|map_id):\s*(\d+)$', path.read_text(), re.M)
+            objects |= {(kind, int(number)) for kind, number in found}
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return objects
+
+
+def exists(kind, number):
+    """Whether the kernel has a BPF object with this id."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = ctypes.create_string_buffer(128)
+    attributes[0:4] = number.to_bytes(4, 'little')
+    descriptor = libc.syscall(SYS_BPF, GET_BY_ID[kind], attributes, len(attributes))
+    if descriptor >= 0:
+        os.close(descriptor)
+    return descriptor >= 0
+
+
+class Hook:
+    """The tests of one hook; see the classes below."""
+
+    hook = None
+
+    def setUp(self):
+        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
+        if not os.path.exists('/sys/kernel/btf/vmlinux'):
+            self.skipTest('this kernel has no BTF')
+        super().setUp()
+
+    def measure(self, target, hook=None):
+        """An exporter that measures it through the hook."""
+        hook = hook or self.hook
+        try:
+            return self.serve(f'--bpf.hook={hook}', f'--bpf.target={target}')
+        except AssertionError as error:
+            if hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
+                raise
+            self.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
+
+    def ready(self):
+        program = self.start_victim('waits_when_told', WAITS, preload=())
+        self.wait_for(program, 'ready')
+        return program
+
+    def test_waits_of_a_running_program_one_for_one(self):
+        measured, other = self.ready(), self.ready()
+        metrics = self.measure(f'pid:{measured.pid}')
+        self.go_on(measured, 'waited')
+        self.go_on(other, 'waited')
+        scrape = metrics.scrape()
+        self.assertEqual(scrape.value('looptap_bpf_hook', hook=self.hook), 1)
+        self.assertEqual(scrape.label_values('pid'), {str(measured.pid)})
+        own = own_records(measured)['main']
+        for metric, truth in (('eventloop_waits_total', own.waits),
+                              ('eventloop_events_total', own.events),
+                              ('eventloop_iteration_seconds_count', own.iterations),
+                              ('eventloop_wakeup_delay_seconds_count', own.waits)):
+            self.assertEqual(scrape.value(metric, process='waits_when_told'), truth, metric)
+        # The way into the syscall and out of it is on the one side here, on the other there.
+        within = FEW_MS + WAITS * 100e-6
+        for metric, truth in (('eventloop_iteration_seconds_sum', own.away),
+                              ('eventloop_wait_seconds_total', own.wait)):
+            self.assertAlmostEqual(scrape.value(metric), truth, delta=within, msg=metric)
+        self.go_on(measured)
+        self.go_on(other)
+
+    def test_redis_is_measured_and_keeps_its_data(self):
+        redis, client = find_program('redis-server'), find_program('redis-cli')
+        port = free_port()
+        server = self.start([redis, '--bind', '127.0.0.1', '--port', port, '--save', '',
+                             '--dir', self.folder])
+        wait_until(lambda: 'eady to accept connections' in server.out, f'{server} is ready')
+
+        def ask(*command):
+            asked = self.run_program([client, '-p', port, *command])
+            self.assertEqual(asked.wait(), 0, asked)
+            return asked.out.strip()
+
+        self.assertEqual(ask('SET', 'key', 'value'), 'OK')
+        metrics = self.measure(f'pid:{server.pid}')
+        self.assertEqual(ask('-r', '100', 'INCR', 'count').splitlines()[-1], '100')
+        scrape = metrics.scrape()
+        self.assertEqual(scrape.label_values('process'), {'redis-server'})
+        self.assertEqual(scrape.label_values('pid'), {str(server.pid)})
+        # One for each command, and one for the connection.
+        self.assertGreaterEqual(scrape.total('eventloop_events_total'), 101)
+        for quantile in ('0.5', '0.95', '0.99'):
+            scrape.value('eventloop_latency_quantile_seconds', quantile=quantile)
+        self.assertEqual(metrics.program.stop(), 0, metrics.program)
+        self.assertEqual(ask('GET', 'key'), 'value')
+        self.assertEqual(ask('GET', 'count'), '100')
+
+    def test_nothing_is_left_in_the_kernel(self):
+        program = self.ready()
+        metrics = self.measure(f'pid:{program.pid}')
+        objects = held(metrics.program.pid)
+        self.assertTrue({'prog_id', 'map_id'} <= {kind for kind, _ in objects}, objects)
+        self.assertTrue(all(exists(*each) for each in objects), objects)
+        self.assertEqual(metrics.program.stop(), 0, metrics.program)
+        wait_until(lambda: not any(exists(*each) for each in objects), 'they are all gone')
+        self.go_on(program, 'waited')
+        self.go_on(program)
+
+
+class Tracepoint(Hook, VictimTest):
+    hook = 'tracepoint'
+
+
+class Uprobe(Hook, VictimTest):
+    hook = 'uprobe'
+
+
+class Fentry(Hook, VictimTest):
+    hook = 'fentry'
+
+    def test_is_the_one_that_is_taken_where_it_works(self):
+        program = self.ready()
+        self.measure(f'pid:{program.pid}').program.stop()
+        metrics = self.measure(f'pid:{program.pid}', hook='auto')
+        self.assertEqual(metrics.scrape().value('looptap_bpf_hook', hook='fentry'), 1)
