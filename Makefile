@@ -355,6 +355,21 @@ test-programs: manifest_tools_if_possible
 manifest_tools_if_possible: | deps
 	@deploy/deps manifests && tests/manifests/get_tools '$(BUILD)/manifests' || true
 
+# ---- Other kernels: Debian's own, in machines that QEMU emulates ---------------------------------------------------
+
+.PHONY: test-vm vm
+# What tells one kernel from another: the hooks, and the probe beside them.
+vm_tests := e2e.test_bpf_hooks $(addprefix e2e.test_bpf_behaviour.,NestedLoops ReusedNumber) e2e.test_plain_c
+
+test-vm: vm ## run the tests of BPF on Debian's kernels, emulated (minutes)
+	@tests/vm/run $(vm_tests)
+
+# Kernels and an initramfs. What cannot be had the tests miss, and say so.
+vm: build $(victims) $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%) $(preloads)
+	@mkdir -p '$(BUILD)/vm'
+	@-deploy/deps vm && tests/vm/get_kernels '$(BUILD)/vm'
+	@-deploy/deps vm && tests/vm/make_initramfs '$(BUILD)/vm/initramfs'
+
 # ---- Fuzzing: libFuzzer over what the exporter reads from others ---------------------------------------------------
 
 .PHONY: fuzz fuzzers
