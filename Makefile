@@ -366,6 +366,7 @@ test-vm: vm ## run the tests of BPF on Debian's kernels, emulated (minutes)
 
 # Kernels and an initramfs. What cannot be had the tests miss, and say so.
 vm: build $(victims) $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%) $(preloads)
+vm: $(BUILD)/bench/syscall_cost
 	@mkdir -p '$(BUILD)/vm'
 	@-deploy/deps vm && tests/vm/get_kernels '$(BUILD)/vm'
 	@-deploy/deps vm && tests/vm/make_initramfs '$(BUILD)/vm/initramfs'
@@ -466,6 +467,17 @@ $(bench_stages): $(BUILD)/bench/stages/%.so: preload/probe.cc $(BUILD)/obj/prelo
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CXX) $(probe_flags) $(without_$*) -include tests/bench/probe_stage.h $(depflags) -c $< -o $(depfile:.d=.o)
 	$(Q)$(CXX) $(depfile:.d=.o) $(BUILD)/obj/preload/syscall.o -o $@ $(probe_link) -Wl,-soname,$(@F)
+
+# ---- What eBPF costs: tests/bench/bench_bpf.py ----------------------------------------------------------------------
+
+.PHONY: bench-bpf
+
+$(BUILD)/bench/syscall_cost: tests/bench/syscall_cost.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC))
+
+bench-bpf: build vm ## measure what eBPF costs, here and on an emulated kernel (BENCH_ROUNDS=1: a quick look)
+	@deploy/deps tracers || echo 'bench-bpf: not every tracer can be had; see above'
+	$(run_bench) bench.bench_bpf
 
 # ---- What the exporter costs ---------------------------------------------------------------------------------------
 
