@@ -4,13 +4,15 @@
 
 #include "bpf/maps.h"
 
-/* 0 where the number stands for nothing. The address is compared, and never believed to be alive. */
+/* 0 where the number stands for nothing. The address is compared, and never believed to be alive. The pointers are
+ * followed where the verifier lets them be: a copy of each would cost twice as much, and this is done at every wait. */
 static __always_inline uint64_t file_behind(struct task_struct* task, uint32_t fd) {
-  struct fdtable* table = BPF_CORE_READ(task, files, fdt);
-  struct file** files = 0;
+  struct files_struct* descriptors = task->files;
+  struct fdtable* table = descriptors ? descriptors->fdt : 0;
+  struct file** files;
   uint64_t file = 0;
-  if (!table || fd >= BPF_CORE_READ(table, max_fds)) return 0;
-  files = BPF_CORE_READ(table, fd);
+  if (!table || fd >= table->max_fds) return 0;
+  files = table->fd;
   bpf_probe_read_kernel(&file, sizeof file, &files[fd]);
   return file;
 }

@@ -37,11 +37,14 @@ static __always_inline int enter(uint32_t fd, int64_t timeout_ns) {
   return file ? enter_loop(life, file, fd, timeout_ns, 0) : 0;
 }
 
-__noinline int leave_loop(int64_t result, uint64_t now_ns) {
+/* result: what the call returned. */
+__noinline int leave(int64_t result) {
   enum { INTERRUPTED = -4 };
   struct thread_state* state = known_thread(bpf_get_current_task_btf());
   struct looptap_slot_owner* owner;
+  uint64_t now_ns;
   if (!state || !state->is_waiting) return 0;
+  now_ns = bpf_ktime_get_ns();
   /* The process is being killed: the call will not return to it. */
   if (result == INTERRUPTED && is_exiting(bpf_get_current_task_btf())) return 0;
   state->is_waiting = 0;
@@ -51,9 +54,6 @@ __noinline int leave_loop(int64_t result, uint64_t now_ns) {
   looptap_leave(ALL_LOOPS, &state->thread, state->slot, state->number, now_ns, result);
   return 0;
 }
-
-/* result: what the call returned. */
-static __always_inline int leave(int64_t result) { return leave_loop(result, bpf_ktime_get_ns()); }
 
 static __always_inline int64_t milliseconds_to_ns(int timeout_ms) {
   return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : (int64_t)timeout_ms * 1000000;
