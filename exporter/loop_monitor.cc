@@ -51,7 +51,7 @@ void LoopMonitor::read_all(uint64_t now_ns, Look look) {
       const bool new_born = from->identity.created_ns + LoopHistory::kColumn_ns >= now_ns;
       process.loops.emplace(sample.ordinal,
                             Loop{++last_loop_id_, young ? LatencyWindow() : LatencyWindow(sample),
-                                 LoopHistory(new_born ? LoopSample() : sample)});
+                                 LoopHistory(new_born ? LoopSample() : sample), std::nullopt});
     }
     look_at(*from, process, now_ns, look);
   }
@@ -85,7 +85,9 @@ void LoopMonitor::follow_processes() {
     process.view.pid = pid_labels_.take(from->identity);
     process.view.pid_namespace = from->identity.pid_namespace;
     process.pid = find_process(from->identity);
-    if (process.pid) process.view.container = read_container(*process.pid);
+    if (!process.pid) continue;
+    process.view.container = read_container(*process.pid);
+    process.figures.emplace(*process.pid, process.identity.start_ticks);
   }
 }
 
@@ -100,8 +102,7 @@ void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t 
     process.stopped_since_ns = 0;
     return;
   }
-  view.figures = process.pid ? read_process(*process.pid, process.identity.start_ticks)
-                             : std::optional<ProcessFigures>();
+  view.figures = process.figures ? process.figures->read() : std::nullopt;
   const bool stopped = view.figures && (view.figures->state == 'T' || view.figures->state == 't');
   if (!stopped)
     process.stopped_since_ns = 0;
@@ -128,8 +129,7 @@ void LoopMonitor::note_death(const SourceProcess& from, Process& process) {
   }
 }
 
-LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, const Loop& loop,
-                              uint64_t now_ns) const {
+LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, Loop& loop, uint64_t now_ns) {
   LoopView view{process.view,
                 sample,
                 loop.id,
@@ -142,7 +142,11 @@ LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, 
     // Stopped inside a wait: its deadline may be far, or none.
     if (process.stopped_since_ns && sample.activity != Activity::kDormant)
       view.blocked_ns = std::max(view.blocked_ns, now_ns - process.stopped_since_ns);
-    if (process.view.figures) view.figures = read_thread(*process.pid, process.identity, sample.thread_id);
+    if (process.view.figures) {
+      if (!loop.thread || loop.thread->thread_id() != sample.thread_id)
+        loop.thread.emplace(*process.pid, process.identity, sample.thread_id);
+      view.figures = loop.thread->read();
+    }
   }
   return view;
 }
@@ -156,7 +160,7 @@ MonitorTotals LoopMonitor::visit(const OnProcess& on_process, const OnLoop& on_l
   totals.deaths_in_stall = deaths_in_stall_;
   for (const auto& source : sources_) totals.losses += source->losses();
   for (const SourceProcess* from : source_processes()) {
-    const Process& process = processes_.at(from->id);
+    Process& process = processes_.at(from->id);
     (process.view.alive ? totals.live_processes : totals.ended_processes)++;
     on_process(process.view);
     for (const LoopSample& sample : from->samples())

@@ -77,13 +77,15 @@ class LoopMonitor {
     uint64_t id = 0;
     LatencyWindow window;
     LoopHistory history;
+    std::optional<ThreadFiguresReader> thread;  // that first waited on it
   };
 
   /// What is known of a process beyond what its source knows.
   struct Process {
     ProcessIdentity identity;
     ProcessView view;
-    std::optional<pid_t> pid;       // in our PID namespace
+    std::optional<pid_t> pid;  // in our PID namespace
+    std::optional<ProcessFiguresReader> figures;
     uint64_t stopped_since_ns = 0;  // when it was first seen stopped (SIGSTOP); 0: it is not
     uint64_t waits = 0;             // of all its loops, at the last look
     bool death_noted = false;
@@ -96,7 +98,7 @@ class LoopMonitor {
   void follow_processes();
   void look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look);
   void note_death(const SourceProcess& from, Process& process);
-  LoopView view_of(const Process& process, const LoopSample& sample, const Loop& loop, uint64_t now_ns) const;
+  static LoopView view_of(const Process& process, const LoopSample& sample, Loop& loop, uint64_t now_ns);
   std::vector<const SourceProcess*> source_processes() const;
   void tick_until_stopped();
 

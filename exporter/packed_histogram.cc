@@ -1,15 +1,19 @@
 #include "exporter/packed_histogram.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace looptap {
 
 namespace {
 
+constexpr size_t kMostBytes = 10;  // of one number
+
 /// Seven bits a byte, the lowest first; the last byte has its highest bit clear.
-void append(std::string& bytes, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-  bytes += static_cast<char>(value);
+void put(char*& at, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
 }
 
 uint64_t next(const char*& at) {
@@ -25,19 +29,19 @@ uint64_t next(const char*& at) {
 
 PackedHistogram::PackedHistogram(const DurationHistogram& histogram) {
   if (histogram.buckets.empty() && !histogram.zero_count && !histogram.total_ns) return;
-  std::string bytes;
-  bytes.reserve(16 + 8 * histogram.buckets.size());
-  append(bytes, histogram.zero_count);
-  append(bytes, histogram.total_ns);
-  append(bytes, histogram.buckets.size());
+  const std::unique_ptr<char[]> bytes(new char[kMostBytes * (3 + 3 * histogram.buckets.size())]);
+  char* at = bytes.get();
+  put(at, histogram.zero_count);
+  put(at, histogram.total_ns);
+  put(at, histogram.buckets.size());
   uint32_t before = 0;
   for (const auto& bucket : histogram.buckets) {
-    append(bytes, bucket.index - before);
-    append(bytes, bucket.count);
-    append(bytes, bucket.sum_ns);
+    put(at, bucket.index - before);
+    put(at, bucket.count);
+    put(at, bucket.sum_ns);
     before = bucket.index;
   }
-  bytes_.assign(bytes);  // no larger than it must be
+  bytes_.assign(bytes.get(), at);  // no larger than it must be
 }
 
 DurationHistogram PackedHistogram::unpack() const {

@@ -1,7 +1,6 @@
 #include "exporter/process_figures.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,25 +31,17 @@ uint64_t own_namespace() {
   return inode;
 }
 
-/// A small file of /proc, as far as the buffer goes; empty where it cannot be read.
-template <size_t kSize>
-std::string_view read_file(const char* path, char (&buffer)[kSize]) {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  const ssize_t got = read(fd, buffer, kSize);
-  close(fd);
-  return {buffer, got > 0 ? static_cast<size_t>(got) : 0};
-}
-
 /// What we want of a stat file. Fields are numbered as in proc(5).
 struct Stat {
   char state = 0;  // 0: there is no such process
   uint64_t user_ticks = 0, system_ticks = 0, start_ticks = 0, resident_pages = 0;
 };
 
-Stat read_stat(const std::string& process) {
+ProcFile stat_of(const std::string& process) { return ProcFile(kProc + process + "/stat"); }
+
+Stat read_stat(ProcFile& file) {
   char buffer[1024];
-  std::string_view line = read_file((kProc + process + "/stat").c_str(), buffer);
+  std::string_view line = file.read(buffer);
   Stat stat;
   const auto end_of_name = line.rfind(')');  // the name may hold anything
   if (end_of_name == std::string_view::npos || end_of_name + 2 >= line.size()) return stat;
@@ -92,6 +83,15 @@ std::vector<std::string> numbers_in(const std::string& path) {
   return names;
 }
 
+/// The name of the thread's folder in /proc/PID/task; "" where it has none.
+std::string task_of(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id) {
+  if (identity.pid_namespace == own_namespace()) return std::to_string(thread_id);
+  const std::string tasks = kProc + std::to_string(pid) + "/task/";
+  for (const std::string& name : numbers_in(tasks))
+    if (innermost_number(tasks + name + "/status") == thread_id) return name;
+  return {};
+}
+
 double boot_time_seconds() {
   std::ifstream stat(kProc + "stat");
   for (std::string line; std::getline(stat, line);)
@@ -109,7 +109,8 @@ double ticks_to_seconds(uint64_t ticks) {
 std::optional<pid_t> find_process(const ProcessIdentity& identity) {
   if (!identity.pid_namespace || !identity.start_ticks) return std::nullopt;
   const auto matches = [&](const std::string& name) {
-    return read_stat(name).start_ticks == identity.start_ticks &&
+    ProcFile file = stat_of(name);
+    return read_stat(file).start_ticks == identity.start_ticks &&
            innermost_number(kProc + name + "/status") == identity.pid;
   };
   if (identity.pid_namespace == own_namespace()) {
@@ -121,15 +122,18 @@ std::optional<pid_t> find_process(const ProcessIdentity& identity) {
   return std::nullopt;
 }
 
-std::optional<ProcessFigures> read_process(pid_t pid, uint64_t start_ticks) {
-  const Stat stat = read_stat(std::to_string(pid));
-  if (!stat.state || stat.start_ticks != start_ticks) return std::nullopt;
+ProcessFiguresReader::ProcessFiguresReader(pid_t pid, uint64_t start_ticks)
+    : stat_(stat_of(std::to_string(pid))), start_ticks_(start_ticks) {}
+
+std::optional<ProcessFigures> ProcessFiguresReader::read() {
+  const Stat stat = read_stat(stat_);
+  if (!stat.state || stat.start_ticks != start_ticks_) return std::nullopt;
   static const double boot_time = boot_time_seconds();
   ProcessFigures figures;
   figures.state = stat.state;
   figures.cpu_seconds = ticks_to_seconds(stat.user_ticks + stat.system_ticks);
   figures.resident_bytes = stat.resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks);
+  figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks_);
   return figures;
 }
 
@@ -138,17 +142,13 @@ ContainerIdentity read_container(pid_t pid) {
   return identity_of_process_cgroups(std::string(std::istreambuf_iterator<char>(cgroups), {}));
 }
 
-std::optional<ThreadFigures> read_thread(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id) {
-  const std::string tasks = kProc + std::to_string(pid) + "/task/";
-  std::string task = std::to_string(thread_id);
-  if (identity.pid_namespace != own_namespace()) {
-    task.clear();
-    for (const std::string& name : numbers_in(tasks))
-      if (innermost_number(tasks + name + "/status") == thread_id) task = name;
-    if (task.empty()) return std::nullopt;
-  }
+ThreadFiguresReader::ThreadFiguresReader(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id)
+    : thread_id_(thread_id),
+      schedstat_(kProc + std::to_string(pid) + "/task/" + task_of(pid, identity, thread_id) + "/schedstat") {}
+
+std::optional<ThreadFigures> ThreadFiguresReader::read() {
   char buffer[128];
-  const std::string_view line = read_file((tasks + task + "/schedstat").c_str(), buffer);
+  const std::string_view line = schedstat_.read(buffer);
   const char* const end = line.data() + line.size();
   uint64_t cpu_ns = 0, runqueue_ns = 0;
   const auto first = std::from_chars(line.data(), end, cpu_ns);

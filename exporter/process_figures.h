@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "exporter/container_identity.h"
+#include "exporter/proc_file.h"
 #include "exporter/process_identity.h"
 
 namespace looptap {
@@ -26,13 +27,36 @@ struct ThreadFigures {
 /// namespace and start ticks do not all match: a wrong process' figures are worse than none.
 std::optional<pid_t> find_process(const ProcessIdentity& identity);
 
-/// Nothing when the process is gone, or the number has been given anew (its start ticks differ).
-std::optional<ProcessFigures> read_process(pid_t pid, uint64_t start_ticks);
-
 /// Which pod, container and unit it runs in, as its cgroups tell; empty where they do not.
 ContainerIdentity read_container(pid_t pid);
 
-/// \param thread_id in the PID namespace of the process.
-std::optional<ThreadFigures> read_thread(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id);
+/// The figures of one process, again and again. Not thread-safe.
+class ProcessFiguresReader {
+ public:
+  ProcessFiguresReader(pid_t pid, uint64_t start_ticks);
+
+  /// Nothing when the process is gone, or its number has been given anew (its start ticks differ).
+  std::optional<ProcessFigures> read();
+
+ private:
+  ProcFile stat_;
+  uint64_t start_ticks_;
+};
+
+/// The figures of one of its threads. Not thread-safe.
+class ThreadFiguresReader {
+ public:
+  /// \param thread_id in the PID namespace of the process.
+  ThreadFiguresReader(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id);
+
+  uint32_t thread_id() const { return thread_id_; }
+
+  /// Nothing when the thread is gone, or was not there when this was made.
+  std::optional<ThreadFigures> read();
+
+ private:
+  uint32_t thread_id_;
+  ProcFile schedstat_;
+};
 
 }  // namespace looptap

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <functional>
@@ -216,10 +215,9 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
   TestDirectory directory;
   TestSegment segment(directory.path, 1, "x");
   segment.begin_loop(0);
-  std::atomic<bool> stop{false};
-  std::thread spinner([&] {
+  std::jthread spinner([&](const std::stop_token& stop) {
     segment.thread.thread_id = 1;
-    while (!stop) {
+    while (!stop.stop_requested()) {
       const uint64_t from = monotonic_now_ns();
       segment.wait(0, from, monotonic_now_ns());
     }
@@ -252,8 +250,6 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
     REQUIRE(histogram.zero_count >= last.zero_count);
     last = histogram;
   }
-  stop = true;
-  spinner.join();
   INFO(reads << " reads, " << file->inconsistent_reads() << " inconsistent, " << waits << " waits");
   CHECK(changes == 300);
 }
