@@ -100,6 +100,15 @@ void TextWriter::add_value(MetricFamily& family, double value) {
   family.series += '\n';
 }
 
+void TextWriter::add_totals(MetricFamily& family, double sum, uint64_t count) const {
+  begin(family, "_sum");
+  append_number(family.series, sum);
+  family.series += '\n';
+  begin(family, "_count");
+  append_integer(family.series, count);
+  family.series += '\n';
+}
+
 void TextWriter::add_summary(MetricFamily& family, const LabelNumbers& quantiles,
                              const std::vector<double>& values, uint64_t count, double sum) {
   for (size_t i = 0; i < quantiles.size(); i++) {
@@ -107,12 +116,7 @@ void TextWriter::add_summary(MetricFamily& family, const LabelNumbers& quantiles
     append_number(family.series, values[i]);
     family.series += '\n';
   }
-  begin(family, "_sum");
-  append_number(family.series, sum);
-  family.series += '\n';
-  begin(family, "_count");
-  append_integer(family.series, count);
-  family.series += '\n';
+  add_totals(family, sum, count);
 }
 
 void TextWriter::add_histogram(MetricFamily& family, const LabelNumbers& bounds,
@@ -122,12 +126,7 @@ void TextWriter::add_histogram(MetricFamily& family, const LabelNumbers& bounds,
     append_integer(family.series, cumulative[i]);
     family.series += '\n';
   }
-  begin(family, "_sum");
-  append_number(family.series, sum);
-  family.series += '\n';
-  begin(family, "_count");
-  append_integer(family.series, cumulative.back());
-  family.series += '\n';
+  add_totals(family, sum, cumulative.back());
 }
 
 std::string TextWriter::join(std::vector<MetricFamily> families) const {

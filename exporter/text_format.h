@@ -24,6 +24,7 @@ class TextWriter : public SeriesWriter {
   std::string join(std::vector<MetricFamily> families) const override;
 
  private:
+  void add_totals(MetricFamily& family, double sum, uint64_t count) const;
   /// Name and labels, up to the value.
   void begin(MetricFamily& family, std::string_view suffix, std::string_view extra_label = {},
              std::string_view extra_value = {}) const;
