@@ -25,6 +25,7 @@ import unittest
 
 from bench.bench_probe import Report
 from bench.quartiles import Quartiles
+from bench.rounds import rounds_asked_for
 from e2e.harness import BUILD, LOOPTAP, PROBE, Metrics, Program, find_program, wait_until
 from vm.machine import KERNELS, Machine, why_not
 
@@ -329,12 +330,7 @@ def report_emulated(report, rounds):
 
 
 def main(arguments):
-    try:
-        rounds = int(os.environ.get('BENCH_ROUNDS') or 8)
-    except ValueError:
-        rounds = 0
-    if rounds < 1:
-        sys.exit('BENCH_ROUNDS: not a positive number')
+    rounds = rounds_asked_for(otherwise=8)
     if os.geteuid() != 0:
         sys.exit('bench-bpf: needs root')
     cpu = max(os.sched_getaffinity(0))

@@ -12,10 +12,10 @@ import os
 import pathlib
 import platform
 import re
-import sys
 import unittest
 
 from bench import call_cost, instruction_count, quiet_waits, two_threads, whole_programs
+from bench.rounds import rounds_asked_for
 from e2e.harness import BUILD, PROBE, find_program
 
 MOST_TIMES_TSC = 2.0
@@ -135,12 +135,7 @@ def report_programs(report, cpus, rounds, wait_ns):
 
 
 def main():
-    try:
-        rounds = int(os.environ.get('BENCH_ROUNDS') or 8)
-    except ValueError:
-        rounds = 0
-    if rounds < 1:
-        sys.exit('BENCH_ROUNDS: not a positive number')
+    rounds = rounds_asked_for(otherwise=8)
     cpus = sorted(os.sched_getaffinity(0))
     report = Report()
     report.say('# What the probe costs\n\nMeasured on: '

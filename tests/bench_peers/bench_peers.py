@@ -13,6 +13,7 @@ import time
 import unittest
 
 from bench.bench_probe import machine
+from bench.rounds import rounds_asked_for
 from bench_peers import accuracy, cost, fleet, frozen, outside, record, scale, tables, wakeups
 from bench_peers.record import FIGURES
 
@@ -61,12 +62,7 @@ def write(part, figures):
 def main(wanted):
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f'{", ".join(unknown)}: no such part; there are {", ".join(PARTS)}')
-    try:
-        rounds = int(os.environ.get('BENCH_ROUNDS') or ROUNDS)
-    except ValueError:
-        rounds = 0
-    if rounds < 1:
-        sys.exit('BENCH_ROUNDS: not a positive number')
+    rounds = rounds_asked_for(otherwise=ROUNDS)
     cpus = sorted(os.sched_getaffinity(0))
     write('machine', machine() | {'rounds': rounds})
     for part in wanted or PARTS:
