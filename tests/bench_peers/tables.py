@@ -278,8 +278,8 @@ def document(figures):
              '`make bench-peers` measures it, `make record-peers` writes this page from it. Every program stalls '
              'by a schedule with a known seed. The truth is the loop latency as looptap defines it (what an '
              'event that arrives at a random instant waits until the loop next polls), computed from the '
-             'program\'s own record: asyncio\'s of its iterations, node\'s of its handlers, redis\' of its '
-             'slow commands. All measurers look at the same run.',
+             'program\'s own record: asyncio\'s of its iterations, node\'s of its handlers (its idle garbage '
+             'collection is off), redis\' of its slow commands. All measurers look at the same run.',
              f"Measured on: {measured_on(figures['machine'])}."]
     parts += [f'Left out, {what}: {why}.' for what, why in left_out(figures).items()]
     if 'accuracy' in figures:

@@ -79,19 +79,21 @@ function main() {
   const start = performance.now();
   const stalls = schedule.stalls;
   let next = 0;
+  let observed;
+  // Before anything is measured: it takes milliseconds.
+  process.stdin.on('data', () => finish(observed));
   function arm() {
     const at = next < stalls.length ? stalls[next][0] : schedule.seconds;
-    setTimeout(next < stalls.length ? recorded(stall) : end, Math.max(0, start + at * 1e3 - performance.now()));
+    setTimeout(recorded(next < stalls.length ? stall : end), Math.max(0, start + at * 1e3 - performance.now()));
   }
   function stall() {
     work(stalls[next++][1] * 1e3);
     arm();
   }
   function end() {
-    const observed = (performance.now() - start) / 1e3;
     for (const histogram of Object.values(histograms)) histogram.disable();
-    process.stdin.on('data', () => finish(observed));
     console.log('end');
+    observed = (performance.now() - start) / 1e3;
   }
   if (schedule.messages) {
     new net.Socket({ fd: 3, readable: true, writable: false }).on('data', recorded(() => {}));
