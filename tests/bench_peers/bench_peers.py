@@ -3,7 +3,7 @@
     python3 -m bench_peers.bench_peers [PART...]     (in tests/, with BUILD naming the folder with the build)
 
 Prints Markdown and writes the figures of each part to $BUILD/bench/peers/PART.json. BENCH_ROUNDS says
-how often the cost is measured: 3 times unless told otherwise; 1 is a quick look.
+how often the cost is measured: 4 times unless told otherwise; 1 is a quick look.
 """
 
 import json
@@ -17,7 +17,7 @@ from bench.rounds import rounds_asked_for
 from bench_peers import accuracy, cost, fleet, frozen, outside, record, scale, tables, wakeups
 from bench_peers.record import FIGURES
 
-ROUNDS = 3
+ROUNDS = 4
 SIGNIFICANT = 6
 
 
