@@ -26,8 +26,13 @@ def digest(path):
 def draw_run(axes, run, styles):
     curve = [(nines(q), 1000 * latency) for q, latency in run['truth']['curve']]
     axes.plot(*zip(*curve), color='0.75', linewidth=6, solid_capstyle='round', zorder=1, label='the truth')
+    # Marks of one quantile stand beside each other, under a line at what is true there.
+    aside = 0.025 * len(run['rows']) / 2
+    for name, q in QUANTILES.items():
+        axes.hlines(1000 * run['truth'][name], nines(q) - aside, nines(q) + aside, color='0.4', linewidth=1,
+                    zorder=1.5)
     for place, (measurer, row) in enumerate(run['rows'].items()):
-        points = [(nines(q) + 0.025 * (place - len(run['rows']) / 2), 1000 * row['said'][name])
+        points = [(nines(q) + 0.025 * place - aside, 1000 * row['said'][name])
                   for name, q in QUANTILES.items() if name in row['said']]
         if points:
             colour, mark = styles[measurer]
