@@ -19,30 +19,11 @@ import tempfile
 
 from bench.quartiles import Quartiles
 from e2e.harness import PROGRAMS, find_program, free_port, wait_until
+from e2e.nginx_configuration import write_configuration
 from e2e.segment import read_segments
 
 SECONDS = 1
 CONNECTIONS = 16
-
-NGINX_CONFIGURATION = '''
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{ return 200 "hello"; }}
-  }}
-}}
-'''
 
 
 def cpu_ns(pid):
@@ -138,8 +119,7 @@ class Nginx(WebServer):
     name = 'nginx, wrk'
 
     def command(self):
-        configuration = self.folder / 'nginx.conf'
-        configuration.write_text(NGINX_CONFIGURATION.format(folder=self.folder, port=self.port))
+        configuration = write_configuration(self.folder, self.port, workers=1)
         return [find_program('nginx'), '-e', 'stderr', '-p', self.folder, '-c', configuration]
 
 

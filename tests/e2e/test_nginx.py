@@ -4,26 +4,7 @@ import re
 import signal
 
 from e2e.harness import COUNT_WAITS, PROBE, LooptapTest, find_program, free_port, request, wait_until
-
-CONFIGURATION = '''
-daemon off;
-worker_processes 2;
-pid {folder}/nginx.pid;
-error_log stderr info;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{ return 200 "hello"; }}
-  }}
-}}
-'''
+from e2e.nginx_configuration import write_configuration
 
 
 def is_nginx(port):
@@ -39,8 +20,7 @@ class Nginx(LooptapTest):
         """A server that wrk has driven, still running."""
         nginx, wrk = find_program('nginx'), find_program('wrk')
         port = free_port()
-        path = self.folder / 'nginx.conf'
-        path.write_text(CONFIGURATION.format(folder=self.folder, port=port))
+        path = write_configuration(self.folder, port, workers=2)
         server = self.start([nginx, '-e', 'stderr', '-p', self.folder, '-c', path],
                             environment=self.environment(preload, **variables))
         wait_until(lambda: is_nginx(port) or server.process.poll() is not None,
