@@ -4,22 +4,13 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <vector>
 
+#include "exporter/collector_settings.h"
 #include "exporter/exposition.h"
-#include "exporter/latency.h"
 #include "exporter/loop_monitor.h"
 #include "exporter/shown_counters.h"
 
 namespace looptap {
-
-struct CollectorSettings {
-  std::vector<double> quantiles;  ///< 0 .. 1, ascending
-  Bounds latency_bounds_ns;       ///< ascending
-  uint64_t stall_threshold_ns;    ///< moved to the nearest bucket bound
-  bool aggregate_processes;       ///< one set of series for all loops of a process
-  std::string bpf_hook;           ///< where eBPF learns of waits; empty: there is none
-};
 
 /// Thread-safe.
 class LoopCollector {
