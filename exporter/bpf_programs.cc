@@ -6,13 +6,11 @@
 #include <linux/io_uring.h>
 #include <linux/magic.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -27,6 +25,7 @@
 #include "exporter/capabilities.h"
 #include "exporter/libc_files.h"
 #include "exporter/log.h"
+#include "exporter/mapped_array.h"
 #include "exporter/syscall_tracepoints.h"
 
 namespace looptap {
@@ -48,55 +47,6 @@ int log_of_libbpf(libbpf_print_level level, const char* format, va_list argument
 }
 
 std::string reason(long result) { return strerror(static_cast<int>(-result)); }
-
-/// An array map, mapped. Empty until then.
-class MappedArray {
- public:
-  MappedArray() = default;
-  MappedArray(const MappedArray&) = delete;
-  MappedArray& operator=(const MappedArray&) = delete;
-  ~MappedArray() {
-    if (bytes_) munmap(bytes_, size_);
-  }
-
-  void map(const bpf_map* map) {
-    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t size = size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
-    size_ = (size + page - 1) / page * page;
-    void* at = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    if (at == MAP_FAILED)
-      throw std::runtime_error(std::string("cannot map the loops' slots: ") + strerror(errno));
-    bytes_ = static_cast<unsigned char*>(at);
-  }
-  unsigned char* at(size_t offset) const { return bytes_ + offset; }
-  size_t size() const { return size_; }
-
- private:
-  unsigned char* bytes_ = nullptr;
-  size_t size_ = 0;
-};
-
-/// Copies what the programs write at the same time, word by word.
-void copy_words(const unsigned char* from, void* to, size_t size) {
-  const auto* source = reinterpret_cast<const uint64_t*>(from);
-  auto* target = static_cast<uint64_t*>(to);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  for (size_t i = 0; i < size / 8; i++) target[i] = __atomic_load_n(source + i, __ATOMIC_ACQUIRE);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-}
-
-class MappedSlots : public SlotMemory {
- public:
-  explicit MappedSlots(const MappedArray& array) : array_(array) {}
-  bool read(uint64_t offset, void* to, size_t size) const override {
-    if (offset > array_.size() || size > array_.size() - offset) return false;
-    copy_words(array_.at(offset), to, size);
-    return true;
-  }
-
- private:
-  const MappedArray& array_;
-};
 
 /// The root of the v2 hierarchy; empty where it is not mounted.
 std::string cgroup_root() {
@@ -145,7 +95,6 @@ struct BpfPrograms::Loaded {
   std::vector<bpf_link*> links;
   bpf_link* iterator = nullptr;
   MappedArray slots, owners;
-  MappedSlots slot_memory{slots};
   BpfHook hook = BpfHook::kAuto;
 
   ~Loaded() {
@@ -367,11 +316,11 @@ BpfPrograms::~BpfPrograms() = default;
 
 BpfHook BpfPrograms::hook() const { return loaded_->hook; }
 
-const SlotMemory& BpfPrograms::slots() const { return loaded_->slot_memory; }
+const SlotMemory& BpfPrograms::slots() const { return loaded_->slots; }
 
 std::vector<looptap_slot_owner> BpfPrograms::owners() const {
   std::vector<looptap_slot_owner> copy(bpf_map__max_entries(loaded_->skeleton->maps.owners));
-  copy_words(loaded_->owners.at(0), copy.data(), copy.size() * sizeof copy[0]);
+  loaded_->owners.read(0, copy.data(), copy.size() * sizeof copy[0]);
   return copy;
 }
 
@@ -406,8 +355,8 @@ void BpfPrograms::forget(uint64_t life) {
     if (all[slot].life != life) continue;
     const looptap_instance instance{life, all[slot].file};
     bpf_map__delete_elem(maps.instances, &instance, sizeof instance, 0);
-    memset(loaded_->owners.at(slot * sizeof(looptap_slot_owner)), 0, sizeof(looptap_slot_owner));
-    memset(loaded_->slots.at(slot * sizeof(looptap_loop)), 0, sizeof(looptap_loop));
+    loaded_->owners.clear(slot);
+    loaded_->slots.clear(slot);
     bpf_map__update_elem(maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
   }
 }
