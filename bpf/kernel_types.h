@@ -37,6 +37,11 @@ struct files_struct {
   struct fdtable* fdt;
 };
 
+/* Any struct that begins with a word, which is no pointer. */
+struct timespec64 {
+  __s64 tv_sec;
+};
+
 struct ns_common {
   unsigned int inum;
 };

@@ -94,6 +94,7 @@ int process_forked(const uint64_t* context) {
   uint32_t tgid = child->tgid;
   if (child->pid != child->tgid) return 0; /* a thread */
   bpf_map_delete_elem(&excluded, &tgid);   /* the number's last bearer */
+  remove_target(tgid);
   read_name(child, &name);
   if (is_wanted(child, &name)) add_target(tgid, 0);
   return 0;
@@ -104,12 +105,14 @@ int process_began_anew(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[0];
   uint32_t tgid = task->tgid, by_pid = 0;
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
+  struct thread_state* state = known_thread(task);
   struct wanted_name name;
   if (target) {
     end_life(target->life, 0, bpf_ktime_get_ns());
     by_pid = target->by_pid;
-    bpf_map_delete_elem(&targets, &tgid);
+    remove_target(tgid);
   }
+  if (state) state->life = 0; /* the only thread that there is now */
   bpf_map_delete_elem(&excluded, &tgid);
   read_name(task, &name);
   if (by_pid || is_wanted(task, &name)) add_target(tgid, by_pid);
@@ -148,7 +151,7 @@ int thread_ended(const uint64_t* context) {
   end_thread(target->life, 0);
   if (BPF_CORE_READ(task, signal, live.counter) == 0) {
     end_life(target->life, (task->exit_code & SIGNAL) != 0, bpf_ktime_get_ns());
-    bpf_map_delete_elem(&targets, &tgid);
+    remove_target(tgid);
   }
   return 0;
 }

@@ -94,6 +94,11 @@ struct {
 const volatile uint32_t match_all, match_names, match_cgroups;
 const volatile uint32_t own_pid; /* the exporter's, as it sees it itself */
 
+/* How many targets there are whose tgid ends in these bits. Where there is none, that is all there is to look at. */
+enum { TARGET_MARKS = 1 << 14 };
+uint32_t target_marks[TARGET_MARKS];
+uint32_t exclusions; /* targets that the exporter has taken back so far */
+
 uint64_t lives, thread_numbers; /* given so far */
 uint64_t dropped_loops;         /* that found no slot */
 uint64_t dropped_targets;       /* processes for which there was no room */

@@ -31,12 +31,26 @@ static __always_inline void read_name(struct task_struct* leader, struct wanted_
   BPF_CORE_READ_STR_INTO(&name->comm, leader, comm);
 }
 
+static __always_inline void mark_target(uint32_t tgid, uint32_t more) {
+  __sync_fetch_and_add(&target_marks[tgid & (TARGET_MARKS - 1)], more);
+}
+
+static __always_inline void remove_target(uint32_t tgid) {
+  if (bpf_map_delete_elem(&targets, &tgid) == 0) mark_target(tgid, -1);
+}
+
+/* Of several that see to the same process at the same time the first one does it. */
 static __always_inline void add_target(uint32_t tgid, uint32_t by_pid) {
+  enum { EXISTS = -17 };
   struct looptap_target target = {};
+  long result;
   if (bpf_map_lookup_elem(&excluded, &tgid)) return;
   target.life = looptap_add(&lives, 1) + 1;
   target.by_pid = by_pid;
-  if (bpf_map_update_elem(&targets, &tgid, &target, BPF_ANY)) looptap_add(&dropped_targets, 1);
+  mark_target(tgid, 1);
+  result = bpf_map_update_elem(&targets, &tgid, &target, BPF_NOEXIST);
+  if (result) mark_target(tgid, -1);
+  if (result && result != EXISTS) looptap_add(&dropped_targets, 1);
 }
 
 static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now_ns) {

@@ -13,6 +13,8 @@ struct thread_state {
   uint32_t fd;
   uint32_t is_waiting; /* in a wait of that slot, */
   uint32_t number;     /* which has this number */
+  uint32_t exclusions; /* as long as there have been no more of them the life is a target's */
+  uint32_t reserved;
 };
 
 struct {
@@ -50,6 +52,35 @@ static __always_inline struct thread_state* this_thread(struct task_struct* task
   state->life = life;
   state->thread.number = looptap_add(&thread_numbers, 1) + 1;
   state->thread.thread_id = own_number(task, 0);
+  return state;
+}
+
+/* Most processes are no targets: it is they who must pay the least. */
+static __always_inline int may_be_target(uint32_t tgid) {
+  return target_marks[tgid & (TARGET_MARKS - 1)] != 0;
+}
+
+/* 0: the process is no target. */
+static __always_inline uint64_t life_of(uint32_t tgid) {
+  struct looptap_target* target;
+  if (!may_be_target(tgid)) return 0;
+  target = bpf_map_lookup_elem(&targets, &tgid);
+  return target ? target->life : 0;
+}
+
+static __always_inline uint64_t life_of_current(void) { return life_of(bpf_get_current_task_btf()->tgid); }
+
+/* The calling thread, where its process is a target. What was found once holds until an exec or an exclusion. */
+static __always_inline struct thread_state* measured_thread(struct task_struct* task) {
+  uint32_t so_far = *(volatile uint32_t*)&exclusions;
+  struct thread_state* state;
+  uint64_t life;
+  if (!may_be_target(task->tgid)) return 0;
+  state = known_thread(task);
+  if (state && state->life && state->exclusions == so_far) return state;
+  life = life_of(task->tgid);
+  state = life ? this_thread(task, life) : 0;
+  if (state) state->exclusions = so_far;
   return state;
 }
 

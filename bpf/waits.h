@@ -4,21 +4,13 @@
 
 #include "bpf/instances.h"
 
-static __always_inline uint64_t life_of_current(void) {
-  uint32_t tgid = bpf_get_current_pid_tgid() >> 32;
-  struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
-  return target ? target->life : 0;
-}
-
-/* The thread of the life begins to wait on the file. */
-__noinline int enter_loop(uint64_t life, uint64_t file, uint32_t fd, int64_t timeout_ns, uint32_t is_ring) {
-  struct thread_state* state = this_thread(bpf_get_current_task_btf(), life);
-  struct looptap_slot_owner* owner;
-  if (!state) return 0;
-  owner = owner_of(state->slot);
-  if (!owner || state->file != file || state->fd != fd || owner->file != file || owner->life != life ||
+/* The thread begins to wait on the file. */
+static __always_inline int enter_loop(struct thread_state* state, uint64_t file, uint32_t fd,
+                                      int64_t timeout_ns, uint32_t is_ring) {
+  struct looptap_slot_owner* owner = owner_of(state->slot);
+  if (!owner || state->file != file || state->fd != fd || owner->file != file || owner->life != state->life ||
       is_ended(state->slot)) {
-    int slot = claim_slot(life, file, fd, is_ring);
+    int slot = claim_slot(state->life, file, fd, is_ring);
     if (slot < 0) return 0;
     state->file = file;
     state->fd = fd;
@@ -31,22 +23,23 @@ __noinline int enter_loop(uint64_t life, uint64_t file, uint32_t fd, int64_t tim
 
 /* timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT waits for ever. */
 static __always_inline int enter(uint32_t fd, int64_t timeout_ns) {
-  uint64_t life = life_of_current(), file;
-  if (!life) return 0;
-  file = file_behind(bpf_get_current_task_btf(), fd);
-  return file ? enter_loop(life, file, fd, timeout_ns, 0) : 0;
+  struct task_struct* task = bpf_get_current_task_btf();
+  struct thread_state* state = measured_thread(task);
+  uint64_t file = state ? file_behind(task, fd) : 0;
+  return file ? enter_loop(state, file, fd, timeout_ns, 0) : 0;
 }
 
 /* result: what the call returned. */
 __noinline int leave(int64_t result) {
   enum { INTERRUPTED = -4 };
-  struct thread_state* state = known_thread(bpf_get_current_task_btf());
+  struct task_struct* task = bpf_get_current_task_btf();
+  struct thread_state* state = may_be_target(task->tgid) ? known_thread(task) : 0;
   struct looptap_slot_owner* owner;
   uint64_t now_ns;
   if (!state || !state->is_waiting) return 0;
   now_ns = bpf_ktime_get_ns();
   /* The process is being killed: the call will not return to it. */
-  if (result == INTERRUPTED && is_exiting(bpf_get_current_task_btf())) return 0;
+  if (result == INTERRUPTED && is_exiting(task)) return 0;
   state->is_waiting = 0;
   owner = owner_of(state->slot);
   if (!owner || owner->life != state->life) return 0;
@@ -79,20 +72,21 @@ static __always_inline int enter_ring(uint32_t fd, uint32_t least, uint32_t flag
     REGISTERED_ARGUMENT = 1 << 6,
     TIMEOUT_OF_ARGUMENT = 16 /* struct io_uring_getevents_arg.ts */
   };
-  uint64_t life, file, timeout_address = 0;
+  uint64_t file, timeout_address = 0;
   int64_t timeout_ns = LOOPTAP_NO_TIMEOUT;
+  struct thread_state* state;
   struct task_struct* task;
   if (!(flags & GET_EVENTS) || !least) return 0;
-  life = life_of_current();
-  if (!life) return 0;
   task = bpf_get_current_task_btf();
+  state = measured_thread(task);
+  if (!state) return 0;
   file = flags & REGISTERED_RING ? registered_ring(task, fd) : file_behind(task, fd);
   if (!file) return 0;
   if ((flags & EXTENDED_ARGUMENT) && !(flags & (ABSOLUTE_TIMEOUT | REGISTERED_ARGUMENT))) {
     bpf_probe_read_user(&timeout_address, sizeof timeout_address, (void*)(argument + TIMEOUT_OF_ARGUMENT));
     timeout_ns = timespec_to_ns(timeout_address);
   }
-  return enter_loop(life, file, flags & REGISTERED_RING ? LOOPTAP_BPF_REGISTERED | fd : fd, timeout_ns, 1);
+  return enter_loop(state, file, flags & REGISTERED_RING ? LOOPTAP_BPF_REGISTERED | fd : fd, timeout_ns, 1);
 }
 
 static __always_inline int epoll_created(int64_t fd) {
@@ -115,7 +109,7 @@ static __always_inline int closing(uint32_t fd) {
 /* Any number of descriptors may have been closed, or replaced. */
 static __always_inline int descriptors_changed(void) {
   uint64_t life = life_of_current();
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  struct looptap_process* process = life ? bpf_map_lookup_elem(&processes, &life) : 0;
   if (process) end_closed(life, process->newest, bpf_ktime_get_ns());
   return 0;
 }
@@ -123,7 +117,7 @@ static __always_inline int descriptors_changed(void) {
 /* The process ends. What it still does, such as giving back its memory, is no iteration. */
 static __always_inline int exiting(void) {
   uint64_t life = life_of_current();
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  struct looptap_process* process = life ? bpf_map_lookup_elem(&processes, &life) : 0;
   if (process) looptap_store(&process->exiting_ns, bpf_ktime_get_ns());
   return 0;
 }

@@ -342,8 +342,12 @@ void BpfPrograms::sweep() { loaded_->look_at_processes(LOOPTAP_SWEEP); }
 
 void BpfPrograms::exclude(const looptap_process& process) {
   constexpr uint32_t kYes = 1;
+  auto* numbers = loaded_->skeleton->bss;
   Loaded::put(loaded_->skeleton->maps.excluded, process.tgid, kYes);
-  bpf_map__delete_elem(loaded_->skeleton->maps.targets, &process.tgid, sizeof process.tgid, 0);
+  if (bpf_map__delete_elem(loaded_->skeleton->maps.targets, &process.tgid, sizeof process.tgid, 0) == 0)
+    __atomic_fetch_sub(&numbers->target_marks[process.tgid % std::size(numbers->target_marks)], 1,
+                       __ATOMIC_RELEASE);
+  __atomic_fetch_add(&numbers->exclusions, 1, __ATOMIC_RELEASE);
   forget(process.life);
 }
 
