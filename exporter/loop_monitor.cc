@@ -10,6 +10,12 @@
 
 namespace looptap {
 
+namespace {
+
+constexpr uint64_t kJustNow_ns = 1'000'000'000;
+
+}  // namespace
+
 LoopMonitor::LoopMonitor(std::vector<std::unique_ptr<LoopSource>> sources, const Settings& settings)
     : window_ns_(settings.window_ns),
       stall_threshold_ns_(settings.stall_threshold_ns),
@@ -94,28 +100,36 @@ void LoopMonitor::follow_processes() {
 void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look) {
   ProcessView& view = process.view;
   view.alive = !from.dead_since_ns;
-  uint64_t waits = 0;
-  for (const LoopSample& sample : from.samples()) waits += sample.waits;
-  const bool has_moved = std::exchange(process.waits, waits) != waits;
-  if (view.alive && has_moved && look == Look::kToKeepTheBooks) {
-    // Whoever moves is not stopped; and that is all that the books want of /proc, where looking takes long.
-    process.stopped_since_ns = 0;
+  view.figures.reset();
+  if (!view.alive) {
+    note_death(from, process);
     return;
   }
-  view.figures = process.figures ? process.figures->read() : std::nullopt;
-  const bool stopped = view.figures && (view.figures->state == 'T' || view.figures->state == 't');
-  if (!stopped)
+  uint64_t waits = 0, moved_ns = 0;
+  for (const LoopSample& sample : from.samples()) {
+    waits += sample.waits;
+    moved_ns = std::max(moved_ns, sample.activity_since_ns);
+  }
+  const bool has_moved = std::exchange(process.waits, waits) != waits;
+  if (!process.figures) return;
+  if (look == Look::kToShow) view.figures = process.figures->read();
+
+  // Whoever moves is not stopped, and need not be asked for, which takes long. For the books it will do that it has moved
+  // since the last look.
+  const bool moves = moved_ns + kJustNow_ns > now_ns || (has_moved && look == Look::kToKeepTheBooks);
+  const std::optional<char> state = moves ? std::nullopt : process.figures->state();
+  if (state != 'T' && state != 't')
     process.stopped_since_ns = 0;
   else if (!process.stopped_since_ns)
     process.stopped_since_ns = now_ns;
-  if (!view.alive) note_death(from, process);
 }
 
 void LoopMonitor::note_death(const SourceProcess& from, Process& process) {
   if (std::exchange(process.death_noted, true)) return;
   // An exit in good order is no accident, and a process that is still there has begun anew by exec. A zombie is not.
-  const auto& figures = process.view.figures;
-  if (from.exited_ns || !from.last_alive_ns || (figures && figures->state != 'Z')) return;
+  if (from.exited_ns || !from.last_alive_ns) return;
+  const std::optional<char> state = process.figures ? process.figures->state() : std::nullopt;
+  if (state && state != 'Z') return;
   for (const LoopSample& sample : from.samples()) {
     if (sample.activity != Activity::kAway || sample.nested) continue;
     const uint64_t away_ns =

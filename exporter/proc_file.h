@@ -17,6 +17,9 @@ class ProcFile {
   ProcFile(ProcFile&& other) noexcept;
   ProcFile& operator=(ProcFile&& other) noexcept;
 
+  /// Whether the next read will be of the same file as the last one, whatever the path leads to by then.
+  bool is_open() const { return fd_ >= 0; }
+
   /// Its text, as far as the buffer goes; empty where it cannot be read.
   template <size_t kSize>
   std::string_view read(char (&buffer)[kSize]) {

@@ -34,7 +34,7 @@ uint64_t own_namespace() {
 /// What we want of a stat file. Fields are numbered as in proc(5).
 struct Stat {
   char state = 0;  // 0: there is no such process
-  uint64_t user_ticks = 0, system_ticks = 0, start_ticks = 0, resident_pages = 0;
+  uint64_t user_ticks = 0, system_ticks = 0, start_ticks = 0;
 };
 
 ProcFile stat_of(const std::string& process) { return ProcFile(kProc + process + "/stat"); }
@@ -48,17 +48,16 @@ Stat read_stat(ProcFile& file) {
   line.remove_prefix(end_of_name + 2);
   const char state = line[0];
   int field = 3;
-  for (; !line.empty() && field <= 24; field++) {
+  for (; !line.empty() && field <= 22; field++) {
     const std::string_view word = line.substr(0, line.find(' '));
     uint64_t number = 0;
     std::from_chars(word.data(), word.data() + word.size(), number);
     if (field == 14) stat.user_ticks = number;
     if (field == 15) stat.system_ticks = number;
     if (field == 22) stat.start_ticks = number;
-    if (field == 24) stat.resident_pages = number;
     line.remove_prefix(std::min(word.size() + 1, line.size()));
   }
-  if (field > 24) stat.state = state;  // all of them were there
+  if (field > 22) stat.state = state;  // all of them were there
   return stat;
 }
 
@@ -104,6 +103,33 @@ double ticks_to_seconds(uint64_t ticks) {
   return static_cast<double>(ticks) / ticks_per_second;
 }
 
+/// Whether the numbers in /proc are those that the kernel's calls take from us.
+bool proc_is_ours() {
+  char number[32];
+  const ssize_t size = readlink((kProc + "self").c_str(), number, sizeof number);
+  return size > 0 && std::string_view(number, static_cast<size_t>(size)) == std::to_string(getpid());
+}
+
+std::optional<uint64_t> read_clock(clockid_t clock) {
+  timespec time{};
+  if (clock_gettime(clock, &time) != 0) return std::nullopt;
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+/// That of the CPU time of all its threads, those that have ended, too.
+std::optional<clockid_t> cpu_clock_of(pid_t pid) {
+  clockid_t clock;
+  if (!proc_is_ours() || clock_getcpuclockid(pid, &clock) != 0 || !read_clock(clock)) return std::nullopt;
+  return clock;
+}
+
+uint64_t second_number(std::string_view line) {
+  uint64_t number = 0;
+  line.remove_prefix(std::min(line.find(' ') + 1, line.size()));
+  std::from_chars(line.data(), line.data() + line.size(), number);
+  return number;
+}
+
 }  // namespace
 
 std::optional<pid_t> find_process(const ProcessIdentity& identity) {
@@ -123,17 +149,37 @@ std::optional<pid_t> find_process(const ProcessIdentity& identity) {
 }
 
 ProcessFiguresReader::ProcessFiguresReader(pid_t pid, uint64_t start_ticks)
-    : stat_(stat_of(std::to_string(pid))), start_ticks_(start_ticks) {}
+    : stat_(stat_of(std::to_string(pid))),
+      statm_(kProc + std::to_string(pid) + "/statm"),
+      start_ticks_(start_ticks),
+      cpu_clock_(cpu_clock_of(pid)) {}
+
+std::optional<char> ProcessFiguresReader::state() {
+  const Stat stat = read_stat(stat_);
+  return stat.state && stat.start_ticks == start_ticks_ ? std::optional<char>(stat.state) : std::nullopt;
+}
 
 std::optional<ProcessFigures> ProcessFiguresReader::read() {
-  const Stat stat = read_stat(stat_);
-  if (!stat.state || stat.start_ticks != start_ticks_) return std::nullopt;
+  // The clock goes by the process' number. Whose that was is known when a file that has been its own since before can
+  // still be read thereafter.
+  const bool is_its_own = statm_.is_open();
+  const auto cpu_ns = cpu_clock_ ? read_clock(*cpu_clock_) : std::nullopt;
+  char buffer[128];
+  const std::string_view line = statm_.read(buffer);
+  if (line.empty()) return std::nullopt;
+
   static const double boot_time = boot_time_seconds();
   ProcessFigures figures;
-  figures.state = stat.state;
-  figures.cpu_seconds = ticks_to_seconds(stat.user_ticks + stat.system_ticks);
-  figures.resident_bytes = stat.resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  figures.resident_bytes = second_number(line) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks_);
+  if (is_its_own && cpu_ns) {
+    figures.cpu_seconds = static_cast<double>(*cpu_ns) * 1e-9;
+    return figures;
+  }
+  const Stat stat = read_stat(stat_);
+  if (!stat.state || stat.start_ticks != start_ticks_) return std::nullopt;
+  figures.cpu_seconds =
+      cpu_ns ? static_cast<double>(*cpu_ns) * 1e-9 : ticks_to_seconds(stat.user_ticks + stat.system_ticks);
   return figures;
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 
 #include "exporter/container_identity.h"
@@ -12,7 +13,6 @@
 namespace looptap {
 
 struct ProcessFigures {
-  char state = '?';  ///< as in /proc/PID/stat: R, S, D, T (stopped), ...
   double cpu_seconds = 0;
   uint64_t resident_bytes = 0;
   double start_time_seconds = 0;  ///< since the epoch
@@ -35,12 +35,15 @@ class ProcessFiguresReader {
  public:
   ProcessFiguresReader(pid_t pid, uint64_t start_ticks);
 
-  /// Nothing when the process is gone, or its number has been given anew (its start ticks differ).
+  // Nothing when the process is gone, or its number has been given anew (its start ticks differ):
+  /// As in /proc/PID/stat: R, S, D, T (stopped), ... The kernel takes three times as long for it as for the figures.
+  std::optional<char> state();
   std::optional<ProcessFigures> read();
 
  private:
-  ProcFile stat_;
+  ProcFile stat_, statm_;
   uint64_t start_ticks_;
+  std::optional<clockid_t> cpu_clock_;  // where the kernel lets us read it
 };
 
 /// The figures of one of its threads. Not thread-safe.
