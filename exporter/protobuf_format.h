@@ -3,6 +3,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "exporter/exposition.h"
 
@@ -21,11 +23,12 @@ class ProtobufWriter : public SeriesWriter {
   std::string join(std::vector<MetricFamily> families) const override;
 
  private:
-  void add_metric(MetricFamily& family) const;
+  /// \param value the message that a Metric holds beside its labels.
+  void add_metric(MetricFamily& family, std::string_view value) const;
 
   std::string labels_;  // as fields of a Metric
-  std::string value_;   // the message that a Metric holds beside its labels
-  std::string deltas_;  // of a native histogram's buckets
+  // What is being put together; as large as the largest has been.
+  std::vector<char> room_, room_of_deltas_;
 };
 
 }  // namespace looptap
