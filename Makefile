@@ -359,13 +359,13 @@ manifest_tools_if_possible: | deps
 
 .PHONY: test-vm vm
 # What tells one kernel from another: the hooks, and the probe beside them.
-vm_tests := e2e.test_bpf_hooks $(addprefix e2e.test_bpf_behaviour.,NestedLoops ReusedNumber) e2e.test_plain_c
+vm_tests := e2e.test_bpf_hooks e2e.test_event_queue $(addprefix e2e.test_bpf_behaviour.,NestedLoops ReusedNumber) e2e.test_plain_c
 
 test-vm: vm ## run the tests of BPF on Debian's kernels, emulated (minutes)
 	@tests/vm/run $(vm_tests)
 
 # Kernels and an initramfs. What cannot be had the tests miss, and say so.
-vm: build $(victims) $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%) $(preloads)
+vm: build $(victims) $(bpf_victims) $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%) $(preloads)
 vm: $(BUILD)/bench/syscall_cost
 	@mkdir -p '$(BUILD)/vm'
 	@-deploy/deps vm && tests/vm/get_kernels '$(BUILD)/vm'

@@ -3,6 +3,7 @@
 #ifndef LOOPTAP_BPF_INSTANCES_H
 #define LOOPTAP_BPF_INSTANCES_H
 
+#include "bpf/event_queue.h"
 #include "bpf/files.h"
 #include "bpf/threads.h"
 
@@ -28,6 +29,7 @@ __noinline int end_instance(uint32_t slot, uint64_t now_ns) {
   uint32_t* known;
   if (!owner) return 0;
   looptap_end(ALL_LOOPS, &nobody, slot, now_ns);
+  close_queue(owner->instance);
   instance.life = owner->life;
   instance.file = owner->file;
   known = bpf_map_lookup_elem(&instances, &instance);
@@ -154,6 +156,7 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
   owner->file = file;
   owner->fd = fd;
   owner->is_ring = is_ring;
+  owner->instance = 0;
   if (bpf_map_update_elem(&instances, &instance, &slot, BPF_NOEXIST)) {
     /* Another thread was first, or the map is full. */
     known = bpf_map_lookup_elem(&instances, &instance);
@@ -168,6 +171,7 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
     looptap_add(&dropped_loops, 1);
     return NO_SLOT;
   }
+  if (measure_event_queues && !is_ring) owner->instance = open_queue(file);
   if (ended < 0) {
     bpf_get_current_comm(loop->thread_name, sizeof loop->thread_name);
     looptap_begin(loop, &state->thread, now_ns);

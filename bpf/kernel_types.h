@@ -89,6 +89,33 @@ struct css_set {
   struct cgroup* dfl_cgrp; /* in the cgroup v2 hierarchy */
 };
 
+struct list_head {
+  struct list_head* next;
+};
+
+struct epoll_event {
+  __u32 events;
+};
+
+struct eventpoll {
+  struct list_head rdllist; /* the descriptors that the next wait looks at */
+  struct epitem* ovflist;   /* those that come while one looks; -1: none does */
+};
+
+struct epitem { /* a descriptor in an epoll instance */
+  struct eventpoll* ep;
+  struct epoll_event event;
+};
+
+struct wait_queue_entry {
+  unsigned int flags;
+};
+
+struct eppoll_entry { /* by which its file tells the instance */
+  struct epitem* base;
+  struct wait_queue_entry wait;
+};
+
 struct io_uring_task {
   struct file* registered_rings[1];
 };
@@ -112,6 +139,7 @@ struct task_struct {
   int exit_code;
   char comm[16];
   __u64 start_boottime;
+  unsigned long nvcsw; /* how often it has gone to sleep */
   struct task_struct* group_leader;
   struct files_struct* files;
   struct signal_struct* signal;

@@ -46,6 +46,10 @@ FEXIT(close_range) { return descriptors_changed(); }
 FEXIT(dup2) { return descriptors_changed(); }
 FEXIT(dup3) { return descriptors_changed(); }
 
+/* Every event of the machine that an epoll instance is told of. */
+SEC("?fentry/ep_poll_callback")
+int epoll_told(const uint64_t* context) { return descriptor_ready(context[0], (uint32_t)context[3]); }
+
 /* The tracepoints of single syscalls. For i386 and x32 callers the kernel does not run them. */
 
 SEC("?tracepoint") int enter_milliseconds(const struct sys_enter* call) {

@@ -29,6 +29,14 @@ struct {
   __type(value, struct looptap_slot_owner);
 } owners SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, LOOPTAP_BPF_DEFAULT_LOOPS);
+  __type(key, uint32_t);
+  __type(value, struct looptap_event_queue);
+} event_queues SEC(".maps");
+
 /* Filled by the exporter, also again with the slots of processes that have been dead for long enough. */
 struct {
   __uint(type, BPF_MAP_TYPE_QUEUE);
@@ -66,6 +74,15 @@ struct {
   __type(value, uint32_t);
 } instances SEC(".maps");
 
+/* By the address of an epoll instance, whichever processes wait on it: the instant (CLOCK_MONOTONIC) at which the first
+ * of the events that no wait has returned became ready; 0: there is none. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, LOOPTAP_BPF_DEFAULT_LOOPS);
+  __type(key, uint64_t);
+  __type(value, uint64_t);
+} ready_since SEC(".maps");
+
 struct wanted_name {
   char comm[16];
 };
@@ -92,6 +109,7 @@ struct {
 } wanted_pids SEC(".maps");
 
 const volatile uint32_t match_all, match_names, match_cgroups;
+const volatile uint32_t measure_event_queues;
 const volatile uint32_t own_pid; /* the exporter's, as it sees it itself */
 
 /* How many targets there are whose tgid ends in these bits. Where there is none, that is all there is to look at. */

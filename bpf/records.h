@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "preload/segment_layout.h"
+
 enum {
   LOOPTAP_BPF_DEFAULT_LOOPS = 1024,
   LOOPTAP_BPF_MOST_LOOPS = 16384 /* slots are numbered with 16 bits; 22 KB each */
@@ -44,11 +46,20 @@ enum { LOOPTAP_BPF_REGISTERED = 1u << 31 }; /* in an fd: a registered ring's ind
 /* Map `owners`: whom the slot of the same index is for. Zero: it is free. */
 struct looptap_slot_owner {
   uint64_t life;
-  uint64_t file;    /* address of the epoll instance's or the ring's struct file */
-  uint32_t number;  /* 1 + the loop's ordinal in the process; 0: not ready yet */
-  uint32_t fd;      /* a descriptor that stands for it */
-  uint32_t next;    /* 1 + slot of the loop of the process that came before it; 0: none */
-  uint32_t is_ring; /* an io_uring's, not an epoll instance's */
+  uint64_t file;     /* address of the epoll instance's or the ring's struct file */
+  uint32_t number;   /* 1 + the loop's ordinal in the process; 0: not ready yet */
+  uint32_t fd;       /* a descriptor that stands for it */
+  uint32_t next;     /* 1 + slot of the loop of the process that came before it; 0: none */
+  uint32_t is_ring;  /* an io_uring's, not an epoll instance's */
+  uint64_t instance; /* address of the epoll instance's struct eventpoll; 0: its queue is not measured */
+};
+
+/* Map `event_queues`, by slot: for how long the oldest event that a wait returned had been ready. Added to by whatever
+ * thread waits, atomically, the bucket first; they only grow. */
+struct looptap_event_queue {
+  uint64_t total_ns;                /* sum of the durations */
+  uint64_t zero_count;              /* those of at most 2^-20 s */
+  uint64_t counts[LOOPTAP_BUCKETS]; /* the others, by bucket of preload/histogram_scheme.h */
 };
 
 /* Map `instances`: the slot of an instance that lives. */

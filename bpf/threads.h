@@ -12,9 +12,9 @@ struct thread_state {
   uint32_t slot; /* and what that has: a shortcut, checked against `owners` */
   uint32_t fd;
   uint32_t is_waiting; /* in a wait of that slot, */
-  uint32_t number;     /* which has this number */
+  uint32_t number;     /* which has this number, */
+  uint32_t sleeps;     /* and began when the thread had gone to sleep so often */
   uint32_t exclusions; /* as long as there have been no more of them the life is a target's */
-  uint32_t reserved;
 };
 
 struct {

@@ -18,6 +18,7 @@ static __always_inline int enter_loop(struct thread_state* state, uint64_t file,
   }
   state->number = looptap_enter(ALL_LOOPS, &state->thread, state->slot, bpf_ktime_get_ns(), timeout_ns);
   state->is_waiting = 1;
+  if (measure_event_queues) state->sleeps = sleeps_of_current();
   return 0;
 }
 
@@ -45,6 +46,7 @@ __noinline int leave(int64_t result) {
   if (!owner || owner->life != state->life) return 0;
   if (owner->is_ring) result = completions_in(owner->file);
   looptap_leave(ALL_LOOPS, &state->thread, state->slot, state->number, now_ns, result);
+  if (measure_event_queues && owner->instance) leave_queue(state, owner, now_ns, result);
   return 0;
 }
 

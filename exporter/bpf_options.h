@@ -1,4 +1,4 @@
-// What --bpf.target, --bpf.hook and --bpf.max-loops say.
+// What --bpf.target, --bpf.hook, --bpf.max-loops and --bpf.event-queue say.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,10 @@ const char* name_of(BpfHook hook);
 
 /// \throws std::invalid_argument with one clear line.
 BpfHook parse_bpf_hook(const std::string& text);
+
+/// on or off.
+/// \throws std::invalid_argument with one clear line.
+bool parse_bpf_event_queue(const std::string& text);
 
 /// Which processes are measured.
 struct BpfTargets {
@@ -32,6 +36,7 @@ struct BpfOptions {
   BpfTargets targets;  ///< empty: no BPF at all
   BpfHook hook = BpfHook::kAuto;
   uint32_t max_loops = 0;
+  bool event_queue = false;  ///< where the hook allows, for how long events wait, too
 };
 
 }  // namespace looptap

@@ -94,8 +94,9 @@ struct BpfPrograms::Loaded {
   looptap_bpf* skeleton = nullptr;
   std::vector<bpf_link*> links;
   bpf_link* iterator = nullptr;
-  MappedArray slots, owners;
+  MappedArray slots, owners, event_queues;
   BpfHook hook = BpfHook::kAuto;
+  bool with_event_queues = false;
 
   ~Loaded() {
     for (bpf_link* link : links) bpf_link__destroy(link);
@@ -111,9 +112,12 @@ struct BpfPrograms::Loaded {
     for (bpf_map* map : {skeleton->maps.slots, skeleton->maps.owners, skeleton->maps.free_slots,
                          skeleton->maps.processes, skeleton->maps.instances})
       bpf_map__set_max_entries(map, options.max_loops);
+    for (bpf_map* map : {skeleton->maps.event_queues, skeleton->maps.ready_since})
+      bpf_map__set_max_entries(map, with_event_queues ? options.max_loops : 1);
     skeleton->rodata->match_all = options.targets.all;
     skeleton->rodata->match_names = !options.targets.names.empty();
     skeleton->rodata->match_cgroups = !options.targets.cgroups.empty();
+    skeleton->rodata->measure_event_queues = with_event_queues;
   }
 
   void choose_programs() {
@@ -126,6 +130,7 @@ struct BpfPrograms::Loaded {
   /// Whether the program is one of the hook's.
   bool is_chosen(const bpf_program* program) const {
     const std::string section = bpf_program__section_name(program);
+    if (program == skeleton->progs.epoll_told) return with_event_queues;
     switch (hook) {
       case BpfHook::kFentry:
         return section.starts_with("fentry/") || section.starts_with("fexit/");
@@ -276,13 +281,15 @@ struct BpfPrograms::Loaded {
       put(skeleton->maps.wanted_cgroups, cgroup_id(path), kYes);
   }
 
-  void start(const BpfOptions& options, BpfHook with) {
+  void start(const BpfOptions& options, BpfHook with, bool event_queues_too) {
     hook = with;
+    with_event_queues = event_queues_too;
     open(options);
     choose_programs();
     load();
     slots.map(skeleton->maps.slots);
     owners.map(skeleton->maps.owners);
+    event_queues.map(skeleton->maps.event_queues);
     fill_maps(options);
     attach_lives();
     learn();
@@ -297,19 +304,32 @@ BpfPrograms::BpfPrograms(const BpfOptions& options) {
   check_bpf_requirements();
   libbpf_set_print(log_of_libbpf);
 
-  std::vector<BpfHook> hooks{options.hook};
-  if (options.hook == BpfHook::kAuto) hooks = {BpfHook::kFentry, BpfHook::kTracepoint};
-  for (size_t i = 0; i < hooks.size(); i++) {
+  struct Attempt {
+    BpfHook hook;
+    bool event_queues;
+  };
+  std::vector<Attempt> attempts;
+  if (options.hook == BpfHook::kAuto || options.hook == BpfHook::kFentry) {
+    if (options.event_queue) attempts.push_back({BpfHook::kFentry, true});
+    attempts.push_back({BpfHook::kFentry, false});
+  }
+  if (options.hook == BpfHook::kAuto) attempts.push_back({BpfHook::kTracepoint, false});
+  if (attempts.empty()) attempts.push_back({options.hook, false});
+  for (size_t i = 0; i < attempts.size(); i++) {
     try {
       loaded_ = std::make_unique<Loaded>();
-      loaded_->start(options, hooks[i]);
+      loaded_->start(options, attempts[i].hook, attempts[i].event_queues);
       break;
     } catch (const Refused& refusal) {
       loaded_.reset();
-      if (i + 1 == hooks.size()) throw;
+      if (i + 1 == attempts.size()) throw;
       log(LogLevel::kDebug, refusal.what());
     }
   }
+  if (options.event_queue && !event_queues())
+    log(LogLevel::kInfo, std::string("eventloop_event_queue_seconds is left out: ") +
+                             (hook() == BpfHook::kFentry ? "the kernel refuses fentry on ep_poll_callback"
+                                                         : "it takes --bpf.hook=fentry"));
 }
 
 BpfPrograms::~BpfPrograms() = default;
@@ -317,6 +337,10 @@ BpfPrograms::~BpfPrograms() = default;
 BpfHook BpfPrograms::hook() const { return loaded_->hook; }
 
 const SlotMemory& BpfPrograms::slots() const { return loaded_->slots; }
+
+const SlotMemory* BpfPrograms::event_queues() const {
+  return loaded_->with_event_queues ? &loaded_->event_queues : nullptr;
+}
 
 std::vector<looptap_slot_owner> BpfPrograms::owners() const {
   std::vector<looptap_slot_owner> copy(bpf_map__max_entries(loaded_->skeleton->maps.owners));
@@ -361,6 +385,10 @@ void BpfPrograms::forget(uint64_t life) {
     bpf_map__delete_elem(maps.instances, &instance, sizeof instance, 0);
     loaded_->owners.clear(slot);
     loaded_->slots.clear(slot);
+    if (event_queues()) {
+      bpf_map__delete_elem(maps.ready_since, &all[slot].instance, sizeof all[slot].instance, 0);
+      loaded_->event_queues.clear(slot);
+    }
     bpf_map__update_elem(maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
   }
 }

@@ -25,6 +25,9 @@ class BpfPrograms {
 
   /// Where the slots are: number n at offset n * sizeof(looptap_loop).
   const SlotMemory& slots() const;
+  /// An array of looptap_event_queue, by the same numbers; what is there holds where the slot's owner has an `instance`.
+  /// nullptr: event queues are not measured.
+  const SlotMemory* event_queues() const;
   /// Whose they are, by number. Another thread of the world writes it at any time.
   std::vector<looptap_slot_owner> owners() const;
 

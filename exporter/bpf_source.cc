@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "exporter/event_queue.h"
 #include "exporter/label_text.h"
 #include "exporter/log.h"
 #include "preload/segment_layout.h"
@@ -131,6 +132,7 @@ void BpfSource::forget(uint64_t life) {
 
 void BpfSource::read(uint64_t now_ns) {
   const auto owners = programs_.owners();
+  const SlotMemory* queues = programs_.event_queues();
   for (uint32_t slot = 0; slot < owners.size(); slot++) {
     const looptap_slot_owner& owner = owners[slot];
     const auto process = owner.life && owner.number ? processes_.find(owner.life) : processes_.end();
@@ -138,6 +140,8 @@ void BpfSource::read(uint64_t now_ns) {
     Process& known = *process->second;
     known.reader.read(owner.number - 1, uint64_t{slot} * sizeof(looptap_loop), known.as_of(now_ns),
                       known.dead_since_ns.has_value());
+    if (!queues || !owner.instance) continue;
+    if (auto* queue = known.reader.event_queue(owner.number - 1)) read_event_queue(*queues, slot, *queue);
   }
 }
 

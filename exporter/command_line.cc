@@ -38,6 +38,7 @@ struct ExporterFlags {
   std::vector<std::string> bpf_targets;
   std::string bpf_hook = "auto";
   std::string bpf_max_loops = std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS);
+  std::string bpf_event_queue = "off";
 };
 
 void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& default_address,
@@ -129,6 +130,11 @@ void add_bpf_flags(CLI::App& app, ExporterFlags& flags) {
   app.add_option("--bpf.max-loops", flags.bpf_max_loops,
                  "how many loops eBPF measures at once, in 22 KB each")
       ->type_name("NUMBER")
+      ->capture_default_str();
+  app.add_option("--bpf.event-queue", flags.bpf_event_queue,
+                 "on: measure how long events are ready before a wait returns them, too; takes fentry, and "
+                 "8 KB for each loop")
+      ->type_name("WHETHER")
       ->capture_default_str();
 }
 
@@ -227,6 +233,7 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   options.bpf.targets = parse_bpf_targets(flags.bpf_targets);
   options.bpf.hook = parse_bpf_hook(flags.bpf_hook);
   options.bpf.max_loops = parse_number("--bpf.max-loops", flags.bpf_max_loops, LOOPTAP_BPF_MOST_LOOPS);
+  options.bpf.event_queue = parse_bpf_event_queue(flags.bpf_event_queue);
   set_log_level(parse_log_level(flags.log_level));
   return options;
 }

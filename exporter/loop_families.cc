@@ -21,6 +21,10 @@ const Bounds kIterationBounds_ns = {10 * kMicrosecond_ns,  100 * kMicrosecond_ns
 const Bounds kWakeupDelayBounds_ns = {100 * kMicrosecond_ns, 500 * kMicrosecond_ns, 1 * kMillisecond_ns,
                                       5 * kMillisecond_ns,   10 * kMillisecond_ns,  50 * kMillisecond_ns,
                                       100 * kMillisecond_ns, 1 * kSecond_ns};
+const Bounds kEventQueueBounds_ns = {100 * kMicrosecond_ns, 500 * kMicrosecond_ns, 1 * kMillisecond_ns,
+                                     5 * kMillisecond_ns,   10 * kMillisecond_ns,  50 * kMillisecond_ns,
+                                     100 * kMillisecond_ns, 500 * kMillisecond_ns, 1 * kSecond_ns,
+                                     5 * kSecond_ns,        10 * kSecond_ns};
 
 double seconds(uint64_t ns) { return static_cast<double>(ns) * kNanosecond; }
 
@@ -39,6 +43,11 @@ const LabelNumbers& iteration_bounds() {
 }
 const LabelNumbers& wakeup_delay_bounds() {
   static const LabelNumbers bounds = label_numbers(kWakeupDelayBounds_ns);
+  return bounds;
+}
+
+const LabelNumbers& event_queue_bounds() {
+  static const LabelNumbers bounds = label_numbers(kEventQueueBounds_ns);
   return bounds;
 }
 
@@ -94,6 +103,7 @@ struct LoopFamilies::Subject {
   const LatencyDistribution& lifetime;
   const std::vector<double>& latency_quantiles;  // of the window
   const DurationHistogram &iterations, &recent_iterations, &wakeup_delays;
+  const std::optional<DurationHistogram>& event_queue;
   Counts counts;
   std::optional<ThreadFigures> figures;
 };
@@ -105,6 +115,7 @@ struct LoopFamilies::WholeProcess {
   std::string name, pid;
   LatencyDistribution lifetime, recent;
   DurationHistogram iterations, recent_iterations, wakeup_delays;
+  std::optional<DurationHistogram> event_queue;  // of those that have one
   Counts counts;
 
   explicit WholeProcess(const ProcessView& process)
@@ -116,6 +127,10 @@ struct LoopFamilies::WholeProcess {
     iterations.add(loop.sample.iterations);
     recent_iterations.add(loop.window.iterations);
     wakeup_delays.add(loop.sample.wakeup_delays);
+    if (loop.sample.event_queue) {
+      if (!event_queue) event_queue.emplace();
+      event_queue->add(*loop.sample.event_queue);
+    }
     counts.add(Counts(loop, stall_bound));
   }
 };
@@ -143,7 +158,7 @@ void LoopFamilies::add(const LoopView& loop) {
                       {"thread", sample.thread_name}});
   show({loop.id, LatencyDistribution(lifetime_of(sample), LOOPTAP_FIRST_SUMMED),
         latency_quantiles(loop.window, settings_.quantiles), sample.iterations, loop.window.iterations,
-        sample.wakeup_delays, Counts(loop, stall_bound_), loop.figures});
+        sample.wakeup_delays, sample.event_queue, Counts(loop, stall_bound_), loop.figures});
 }
 
 void LoopFamilies::finish_process() {
@@ -153,7 +168,7 @@ void LoopFamilies::finish_process() {
   std::vector<double> quantiles;
   for (const double q : settings_.quantiles) quantiles.push_back(whole.recent.quantile(q));
   show({whole.id, whole.lifetime, quantiles, whole.iterations, whole.recent_iterations, whole.wakeup_delays,
-        whole.counts, std::nullopt});
+        whole.event_queue, whole.counts, std::nullopt});
   whole_process_.reset();
 }
 
@@ -163,6 +178,7 @@ void LoopFamilies::move_to(std::vector<MetricFamily>& families) {
        {&latency_, &latency_quantile_, &iteration_, &iteration_quantile_, &wakeup_delay_, &busy_, &wait_,
         &blocked_, &stalls_, &waits_, &events_, &thread_cpu_, &thread_runqueue_})
     families.push_back(std::move(*family));
+  if (!event_queue_.series.empty()) families.push_back(std::move(event_queue_));
 }
 
 template <typename Histogram>
@@ -170,6 +186,13 @@ const NativeHistogram* LoopFamilies::native_of(const Histogram& histogram) {
   if (!writer_.has_natives()) return nullptr;
   set_native(native_, histogram);
   return &native_;
+}
+
+ClassicHistogram LoopFamilies::show_durations(MetricFamily& family, const DurationHistogram& durations,
+                                              const Bounds& bounds_ns, const LabelNumbers& bounds) {
+  ClassicHistogram histogram = duration_histogram(durations, bounds_ns);
+  writer_.add_histogram(family, bounds, histogram.cumulative, histogram.sum_seconds, native_of(durations));
+  return histogram;
 }
 
 void LoopFamilies::show(const Subject& subject) {
@@ -183,18 +206,17 @@ void LoopFamilies::show(const Subject& subject) {
   writer_.add_summary(latency_quantile_, quantiles_, subject.latency_quantiles, lifetime.cumulative.back(),
                       lifetime.sum_seconds);
 
-  const ClassicHistogram iterations = duration_histogram(subject.iterations, kIterationBounds_ns);
-  writer_.add_histogram(iteration_, iteration_bounds(), iterations.cumulative, iterations.sum_seconds,
-                        native_of(subject.iterations));
+  const ClassicHistogram iterations =
+      show_durations(iteration_, subject.iterations, kIterationBounds_ns, iteration_bounds());
   recent_.clear();
   for (const double q : settings_.quantiles)
     recent_.push_back(duration_quantile(subject.recent_iterations, q));
   writer_.add_summary(iteration_quantile_, quantiles_, recent_, iterations.cumulative.back(),
                       iterations.sum_seconds);
 
-  const ClassicHistogram delays = duration_histogram(subject.wakeup_delays, kWakeupDelayBounds_ns);
-  writer_.add_histogram(wakeup_delay_, wakeup_delay_bounds(), delays.cumulative, delays.sum_seconds,
-                        native_of(subject.wakeup_delays));
+  show_durations(wakeup_delay_, subject.wakeup_delays, kWakeupDelayBounds_ns, wakeup_delay_bounds());
+  if (subject.event_queue)
+    show_durations(event_queue_, *subject.event_queue, kEventQueueBounds_ns, event_queue_bounds());
 
   writer_.add_value(busy_, seconds(counters.busy_ns));
   writer_.add_value(wait_, seconds(counters.wait_ns));

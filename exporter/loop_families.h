@@ -33,6 +33,8 @@ class LoopFamilies {
   struct WholeProcess;
 
   void show(const Subject& subject);
+  ClassicHistogram show_durations(MetricFamily& family, const DurationHistogram& durations,
+                                  const Bounds& bounds_ns, const LabelNumbers& bounds);
 
   /// Where the format has them. Valid until it is called again.
   template <typename Histogram>
@@ -69,6 +71,12 @@ class LoopFamilies {
                              "How late waits that timed out have woken.",
                              MetricType::kHistogram,
                              {}};
+  MetricFamily event_queue_{
+      "eventloop_event_queue_seconds",
+      "How long the oldest event that a wait returned had been ready; one observation for "
+      "each wait that returned such.",
+      MetricType::kHistogram,
+      {}};
   MetricFamily busy_{"eventloop_busy_seconds_total",
                      "Time away from waiting, and in waits with timeout 0.",
                      MetricType::kCounter,

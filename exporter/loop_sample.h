@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ struct LoopSample {
   uint64_t poll_ns = 0;
   DurationHistogram iterations;     ///< closed ones
   DurationHistogram wakeup_delays;  ///< of waits that timed out
+  /// For how long the oldest event that a wait returned had been ready; nothing: that is not measured.
+  std::optional<DurationHistogram> event_queue;
 
   Activity activity = Activity::kDormant;
   bool nested = false;  ///< runs inside an iteration of another loop, which answers for it

@@ -151,6 +151,16 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
   return Copy::kInconsistent;
 }
 
+std::vector<LoopSample>::iterator SlotReader::place_of(uint32_t ordinal) {
+  return std::lower_bound(samples_.begin(), samples_.end(), ordinal,
+                          [](const LoopSample& sample, uint32_t wanted) { return sample.ordinal < wanted; });
+}
+
+std::optional<DurationHistogram>* SlotReader::event_queue(uint32_t ordinal) {
+  const auto place = place_of(ordinal);
+  return place != samples_.end() && place->ordinal == ordinal ? &place->event_queue : nullptr;
+}
+
 void SlotReader::condemn(Rejection why) {
   fault_ = why;
   samples_.clear();
@@ -160,9 +170,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   if (fault_) return false;
   if (slots_.size() <= ordinal) slots_.resize(ordinal + 1);
   Slot& slot = slots_[ordinal];
-  auto place =
-      std::lower_bound(samples_.begin(), samples_.end(), ordinal,
-                       [](const LoopSample& sample, uint32_t wanted) { return sample.ordinal < wanted; });
+  const auto place = place_of(ordinal);
   const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
   const Head shown = slot.published;
   looptap_loop& copy = copy_of_this_thread();
@@ -212,10 +220,12 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   }
   slot.faults = 0;
   slot.stuck_since_ns = 0;
-  if (seen_before)
+  if (seen_before) {
+    sample.event_queue.swap(place->event_queue);
     *place = std::move(sample);
-  else
+  } else {
     samples_.insert(place, std::move(sample));
+  }
   return true;
 }
 

@@ -41,6 +41,9 @@ class SlotReader {
   /// The last ones, by ordinal.
   const std::vector<LoopSample>& samples() const { return samples_; }
 
+  /// Of the loop's sample, for whoever reads it from elsewhere; it stays there. nullptr: the loop has no sample.
+  std::optional<DurationHistogram>* event_queue(uint32_t ordinal);
+
   /// Why nothing there is to be believed; then there are no samples, for good.
   std::optional<Rejection> fault() const { return fault_; }
   void condemn(Rejection why);
@@ -93,6 +96,7 @@ class SlotReader {
     kUnreadable
   };
 
+  std::vector<LoopSample>::iterator place_of(uint32_t ordinal);
   bool read_head(uint64_t offset, Head& head) const;
   Copy copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);
 

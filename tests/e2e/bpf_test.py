@@ -2,8 +2,13 @@
 
 import os
 import pathlib
+import re
 
 from e2e.harness import LOOPTAP, PROBE, LooptapTest, Metrics, make_folder, require_root, wait_until
+
+# The hooks of which the caller knows that they work here (tests/vm/init does so).
+MUST_WORK = os.environ.get('BPF_HOOKS', 'tracepoint,uprobe').split(',')
+
 
 def cgroup_root():
     """Where the v2 hierarchy is mounted, or None."""
@@ -13,6 +18,28 @@ def cgroup_root():
             if kind == 'cgroup2':
                 return pathlib.Path(place)
     return None
+
+
+class HookTest:
+    """Mixed into tests of one hook, which a kernel may refuse: they are then skipped, with what the exporter says."""
+
+    hook = None
+
+    def setUp(self):
+        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
+        if not os.path.exists('/sys/kernel/btf/vmlinux'):
+            self.skipTest('this kernel has no BTF')
+        super().setUp()
+
+    def measure(self, *flags, hook=None):
+        """An exporter that measures through the hook, and what the flags name."""
+        hook = hook or self.hook
+        try:
+            return self.serve(f'--bpf.hook={hook}', *flags)
+        except AssertionError as error:
+            if hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
+                raise
+            self.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
 
 
 class BpfTest(LooptapTest):

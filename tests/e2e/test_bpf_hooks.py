@@ -1,8 +1,7 @@
 """Programs that run already are measured by eBPF, through each hook: their waits one for one; and
 when the exporter ends, nothing of it is left in the kernel.
 
-A kernel may refuse a hook: its tests are then skipped, with what the exporter says. BPF_HOOKS lists
-the hooks of which the caller knows that they work here (tests/vm/init does so).
+A kernel may refuse a hook: its tests are then skipped, with what the exporter says.
 """
 
 import ctypes
@@ -11,10 +10,10 @@ import pathlib
 import platform
 import re
 
-from e2e.harness import find_program, free_port, require_root, wait_until
+from e2e.bpf_test import HookTest
+from e2e.harness import find_program, free_port, wait_until
 from e2e.own_records import FEW_MS, VictimTest, own_records
 
-MUST_WORK = os.environ.get('BPF_HOOKS', 'tracepoint,uprobe').split(',')
 WAITS = 200
 
 # bpf(2), of which Python knows nothing.
@@ -45,26 +44,8 @@ def exists(kind, number):
     return descriptor >= 0
 
 
-class Hook:
+class Hook(HookTest):
     """The tests of one hook; see the classes below."""
-
-    hook = None
-
-    def setUp(self):
-        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
-        if not os.path.exists('/sys/kernel/btf/vmlinux'):
-            self.skipTest('this kernel has no BTF')
-        super().setUp()
-
-    def measure(self, target, hook=None):
-        """An exporter that measures it through the hook."""
-        hook = hook or self.hook
-        try:
-            return self.serve(f'--bpf.hook={hook}', f'--bpf.target={target}')
-        except AssertionError as error:
-            if hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
-                raise
-            self.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
 
     def ready(self):
         program = self.start_victim('waits_when_told', WAITS, preload=())
@@ -73,7 +54,7 @@ class Hook:
 
     def test_waits_of_a_running_program_one_for_one(self):
         measured, other = self.ready(), self.ready()
-        metrics = self.measure(f'pid:{measured.pid}')
+        metrics = self.measure(f'--bpf.target=pid:{measured.pid}')
         self.go_on(measured, 'waited')
         self.go_on(other, 'waited')
         scrape = metrics.scrape()
@@ -106,7 +87,7 @@ class Hook:
             return asked.out.strip()
 
         self.assertEqual(ask('SET', 'key', 'value'), 'OK')
-        metrics = self.measure(f'pid:{server.pid}')
+        metrics = self.measure(f'--bpf.target=pid:{server.pid}')
         self.assertEqual(ask('-r', '100', 'INCR', 'count').splitlines()[-1], '100')
         scrape = metrics.scrape()
         self.assertEqual(scrape.label_values('process'), {'redis-server'})
@@ -121,7 +102,7 @@ class Hook:
 
     def test_nothing_is_left_in_the_kernel(self):
         program = self.ready()
-        metrics = self.measure(f'pid:{program.pid}')
+        metrics = self.measure(f'--bpf.target=pid:{program.pid}')
         objects = held(metrics.program.pid)
         self.assertTrue({'prog_id', 'map_id'} <= {kind for kind, _ in objects}, objects)
         self.assertTrue(all(exists(*each) for each in objects), objects)
@@ -144,6 +125,6 @@ class Fentry(Hook, VictimTest):
 
     def test_is_the_one_that_is_taken_where_it_works(self):
         program = self.ready()
-        self.measure(f'pid:{program.pid}').program.stop()
-        metrics = self.measure(f'pid:{program.pid}', hook='auto')
+        self.measure(f'--bpf.target=pid:{program.pid}').program.stop()
+        metrics = self.measure(f'--bpf.target=pid:{program.pid}', hook='auto')
         self.assertEqual(metrics.scrape().value('looptap_bpf_hook', hook='fentry'), 1)

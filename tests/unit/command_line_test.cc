@@ -50,16 +50,18 @@ TEST_CASE("flags are heard") {
 }
 
 TEST_CASE("targets of eBPF") {
-  const auto bpf = std::get<ServeCommand>(parse({"serve", "--bpf.target=pid:12", "--bpf.target", "comm:a:b c",
-                                                 "--bpf.target=cgroup:/x.slice", "--bpf.target=pid:4194304",
-                                                 "--bpf.hook=uprobe", "--bpf.max-loops=7"}))
-                       .exporter.bpf;
+  const auto bpf =
+      std::get<ServeCommand>(parse({"serve", "--bpf.target=pid:12", "--bpf.target", "comm:a:b c",
+                                    "--bpf.target=cgroup:/x.slice", "--bpf.target=pid:4194304",
+                                    "--bpf.hook=uprobe", "--bpf.max-loops=7", "--bpf.event-queue=on"}))
+          .exporter.bpf;
   CHECK(bpf.targets.pids == std::vector<uint32_t>{12, 4194304});
   CHECK(bpf.targets.names == std::vector<std::string>{"a:b c"});
   CHECK(bpf.targets.cgroups == std::vector<std::string>{"/x.slice"});
   CHECK_FALSE(bpf.targets.all);
   CHECK(bpf.hook == BpfHook::kUprobe);
   CHECK(bpf.max_loops == 7);
+  CHECK(bpf.event_queue);
   CHECK(std::get<ServeCommand>(parse({"serve", "--bpf.target=all"})).exporter.bpf.targets.all);
 }
 
@@ -68,15 +70,16 @@ TEST_CASE("without a target there is no eBPF") {
   CHECK(bpf.targets.empty());
   CHECK(bpf.hook == BpfHook::kAuto);
   CHECK(bpf.max_loops == 1024);
+  CHECK_FALSE(bpf.event_queue);
 }
 
 TEST_CASE("wrong targets and hooks of eBPF are refused") {
-  for (const char* flag :
-       {"--bpf.target=", "--bpf.target=pid", "--bpf.target=pid:", "--bpf.target=pid:0", "--bpf.target=pid:-1",
-        "--bpf.target=pid:1x", "--bpf.target=pid:4194305",
-        "--bpf.target=comm:", "--bpf.target=comm:0123456789abcdef",
-        "--bpf.target=cgroup:", "--bpf.target=all:", "--bpf.target=ALL", "--bpf.hook=kprobe",
-        "--bpf.hook=", "--bpf.max-loops=0", "--bpf.max-loops=16385", "--bpf.max-loops=many"})
+  for (const char* flag : {"--bpf.target=", "--bpf.target=pid", "--bpf.target=pid:", "--bpf.target=pid:0",
+                           "--bpf.target=pid:-1", "--bpf.target=pid:1x", "--bpf.target=pid:4194305",
+                           "--bpf.target=comm:", "--bpf.target=comm:0123456789abcdef",
+                           "--bpf.target=cgroup:", "--bpf.target=all:", "--bpf.target=ALL",
+                           "--bpf.hook=kprobe", "--bpf.hook=", "--bpf.max-loops=0", "--bpf.max-loops=16385",
+                           "--bpf.max-loops=many", "--bpf.event-queue=", "--bpf.event-queue=yes"})
     CHECK_THROWS_AS(parse({"serve", flag}), std::invalid_argument);
   CHECK_THROWS_AS(parse({"run", "--bpf.target=all", "--", "true"}), std::invalid_argument);
 }

@@ -95,6 +95,31 @@ TEST_CASE("wakeup delays are read where there are new ones, and kept where there
   CHECK(reader.samples()[0].wakeup_delays.total_ns == 4 * kMs);
 }
 
+TEST_CASE("an event queue stays with its loop while the slot is read anew") {
+  TestLoops loops(2);
+  auto thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.wait(thread, 0, kMs, 2 * kMs);
+  const PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  CHECK_FALSE(reader.samples()[0].event_queue);
+  REQUIRE(reader.event_queue(0));
+  reader.event_queue(0)->emplace().zero_count = 3;
+  CHECK(reader.event_queue(1) == nullptr);
+
+  for (int again = 0; again < 2; again++) {  // unchanged, and changed
+    REQUIRE(reader.read(0, 0, 30 * kMs, false));
+    REQUIRE(reader.samples()[0].event_queue);
+    CHECK(reader.samples()[0].event_queue->zero_count == 3);
+    loops.wait(thread, 0, 20 * kMs, 25 * kMs);
+  }
+  CHECK(reader.samples()[0].waits == 2);
+  REQUIRE(reader.read(0, 0, 40 * kMs, false));
+  CHECK(reader.samples()[0].waits == 3);
+  CHECK(reader.samples()[0].event_queue->zero_count == 3);
+}
+
 TEST_CASE("slots that are not all there are no slots") {
   TestLoops loops(1);
   auto thread = TestLoops::thread(1);
