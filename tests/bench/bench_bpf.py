@@ -1,4 +1,5 @@
-"""`make bench-bpf`: what eBPF adds to an epoll_wait and to a getpid, by hook, beside other ways to watch.
+"""`make bench-bpf`: what eBPF adds to an epoll_wait, to a getpid and to an event, by hook, beside other
+ways to watch.
 
     python3 -m bench.bench_bpf           (in tests/, with BUILD naming the folder with the build)
     python3 -m bench.bench_bpf --rounds  prints nothing but the measured rounds, as JSON
@@ -8,8 +9,9 @@ measured: 8 unless told otherwise, 5 minutes; 1 is a quick look. What cannot be 
 why. Where this kernel refuses fentry, it is measured in an emulated machine (tests/vm): nanoseconds
 mean nothing there, and ratios something.
 
-In each round each way to watch is attached to one running program, the target, then both calls are
+In each round each way to watch is attached to one running program, the target, then the calls are
 measured in it and in another program that does the same. Every watcher must have seen all waits.
+An event is a write that makes a descriptor of an epoll instance ready, and the wait that returns it.
 """
 
 import contextlib
@@ -30,8 +32,8 @@ from e2e.harness import BUILD, LOOPTAP, PROBE, Metrics, Program, find_program, w
 from vm.machine import KERNELS, Machine, why_not
 
 PROGRAM = BUILD / 'bench/syscall_cost'
-MILLISECONDS = 60        # for each of the two calls
-CALLS = 'epoll_wait', 'getpid'
+MILLISECONDS = 60        # for each of the calls
+CALLS = 'epoll_wait', 'getpid', 'event'
 MOST_OF_BPFTRACE = 0.5   # looptap's tracepoints, of what bpftrace's pair adds to an epoll_wait
 MOST_UNRELATED = 0.03    # fentry, of a getpid: nothing, but emulation is not steady
 MOST_UNSTEADY = 1.25     # of the fastest getpid: more, and somebody else traces
@@ -41,6 +43,7 @@ VM_SECONDS = 1200
 
 NOTHING = 'nothing'
 PRELOAD = 'looptap, preloaded'
+QUEUES = 'looptap, fentry, event queues'
 
 
 class Refused(Exception):
@@ -108,13 +111,13 @@ def untraced(_target, _folder):
     yield
 
 
-def looptap(hook):
+def looptap(hook, *flags):
     @contextlib.contextmanager
     def watching(target, folder):
         before = target.waits
         with running(folder, [LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
                               f'--segments.dir={folder}', f'--bpf.hook={hook}',
-                              f'--bpf.target=pid:{target.pid}'], signal.SIGTERM) as program:
+                              f'--bpf.target=pid:{target.pid}', *flags], signal.SIGTERM) as program:
             wait_until_ready(program, lambda: 'http://' in program.err)
             yield
             scrape = Metrics(program).scrape()
@@ -185,6 +188,7 @@ WAYS = {
     NOTHING: untraced,
     PRELOAD: untraced,
     'looptap, fentry': looptap('fentry'),
+    QUEUES: looptap('fentry', '--bpf.event-queue=on'),
     'looptap, tracepoint': looptap('tracepoint'),
     'looptap, uprobe': looptap('uprobe'),
     'empty programs': bpftrace(EMPTY),
@@ -269,7 +273,8 @@ class Costs:
 
     def table(self, column, pattern):
         calls = ' | '.join(CALLS)
-        lines = [f'| watched by | target: {calls} | another program: {calls} |', '|---|' + '---:|' * 4]
+        lines = [f'| watched by | target: {calls} | another program: {calls} |',
+                 '|---|' + '---:|' * 2 * len(CALLS)]
         for way in self.ways:
             cells = [column(way, whose, call).format(pattern)
                      for whose in ('target', 'other') for call in CALLS]

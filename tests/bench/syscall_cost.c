@@ -1,6 +1,7 @@
-/* syscall_cost CPU: for each line on stdin, which is a number of milliseconds, measures for twice that long what
- * an epoll_wait with one ready descriptor takes, and a getpid, which has nothing to do with it. Answers with
- * "epoll_wait NANOSECONDS getpid NANOSECONDS waits WAITS": medians of batches, and all waits since the start. */
+/* syscall_cost CPU: for each line on stdin, which is a number of milliseconds, measures for so long each what an epoll_wait
+ * with one ready descriptor takes; a getpid, which has nothing to do with it; and an event: a write that makes a
+ * descriptor of an epoll instance ready, and the wait that returns it. Answers with "epoll_wait NANOSECONDS getpid
+ * NANOSECONDS event NANOSECONDS waits WAITS": medians of batches, and all waits since the start. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdint.h>
@@ -14,7 +15,9 @@
 
 enum { CALLS_IN_BATCH = 200, MOST_BATCHES = 4096 };
 
-static int loop; /* the epoll instance, on which a descriptor is ready */
+static int loop; /* an epoll instance on which a descriptor is ready */
+static int told; /* one that is told of each write to... */
+static int event;
 static unsigned long long waits;
 
 static void fail(const char* what) {
@@ -42,17 +45,25 @@ static long times_preempted(void) {
   return usage.ru_nivcsw;
 }
 
-static int ready_epoll(void) {
-  struct epoll_event event = {.events = EPOLLIN};
-  const int epoll = epoll_create1(0), ready = eventfd(1, 0);
-  if (epoll < 0 || ready < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, ready, &event)) fail("epoll");
+static int epoll_on(int fd, uint32_t events) {
+  struct epoll_event how = {.events = events};
+  const int epoll = epoll_create1(0);
+  if (epoll < 0 || fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &how)) fail("epoll");
   return epoll;
 }
 
-static void wait_once(void) {
-  struct epoll_event event;
+static void wait_on(int epoll) {
+  struct epoll_event returned;
   waits++;
-  if (epoll_wait(loop, &event, 1, -1) != 1) fail("epoll_wait");
+  if (epoll_wait(epoll, &returned, 1, -1) != 1) fail("epoll_wait");
+}
+
+static void wait_once(void) { wait_on(loop); }
+
+static void write_and_wait(void) {
+  const uint64_t one = 1;
+  if (write(event, &one, sizeof one) != sizeof one) fail("write");
+  wait_on(told);
 }
 
 static void ask_for_pid(void) {
@@ -87,14 +98,17 @@ static double median_ns(void (*call)(void), uint64_t duration_ns) {
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   pin_to_cpu(atoi(argv[1]));
-  loop = ready_epoll();
+  loop = epoll_on(eventfd(1, 0), EPOLLIN);
+  event = eventfd(0, 0);
+  told = epoll_on(event, EPOLLIN | EPOLLET);
   puts("ready");
   fflush(stdout);
   char line[32];
   while (fgets(line, sizeof line, stdin)) {
     const uint64_t duration_ns = (uint64_t)atoi(line) * 1000000;
     const double wait_ns = median_ns(wait_once, duration_ns), getpid_ns = median_ns(ask_for_pid, duration_ns);
-    printf("epoll_wait %.1f getpid %.1f waits %llu\n", wait_ns, getpid_ns, waits);
+    const double event_ns = median_ns(write_and_wait, duration_ns);
+    printf("epoll_wait %.1f getpid %.1f event %.1f waits %llu\n", wait_ns, getpid_ns, event_ns, waits);
     fflush(stdout);
   }
   return 0;

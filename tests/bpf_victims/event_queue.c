@@ -141,6 +141,19 @@ static void taken_then_armed(void) {
   finish(&arming);
 }
 
+/* The same, where the loop has asked in between, and nothing was ready. */
+static void taken_then_added(void) {
+  const int added = new_event();
+  write_to(added);
+  arrived(event);
+  take_from(event);
+  own_sleep_ms(BUSY_MS);
+  wait_for(8, 0, 0);
+  watch_as(loop, EPOLL_CTL_ADD, added, EPOLLIN);
+  wait_for(8, -1, 1);
+  close(added);
+}
+
 /* Level-triggered, and left unread: it is no new event. */
 static void unread(void) {
   struct arrival arrival = arrived(event);
@@ -176,7 +189,6 @@ static void oneshot(void) {
   observe(&arrival);
   arrived(event);
   own_sleep_ms(BUSY_MS);
-  wait_for(8, 0, 0);
   watch_as(loop, EPOLL_CTL_MOD, event, EPOLLIN | EPOLLONESHOT);
   own_sleep_ms(BUSY_MS);
   wait_for(8, -1, 1);
@@ -240,34 +252,57 @@ static void recreated(void) {
   take_from(event);
 }
 
-/* Two processes wait on one instance, and the child takes the event. */
-static void shared(void) {
-  arrived(event);
-  own_sleep_ms(BUSY_MS);
+/* Another process waits on the same instance, takes what is there, and may then close its descriptor. */
+static void wait_in_child(int is_to_close) {
   const pid_t child = fork();
   if (child < 0) own_fail("fork");
   if (!child) {
     wait_for(8, -1, 1);
     take_from(event);
+    if (is_to_close) close(loop);
     _exit(0);
   }
   int status;
   if (waitpid(child, &status, 0) != child || status) own_fail("child");
+}
+
+static void shared(void) {
+  arrived(event);
+  own_sleep_ms(BUSY_MS);
+  wait_in_child(0);
   struct arrival arrival = arrived(event);
   wait_for(8, -1, 1);
   observe(&arrival);
   take_from(event);
 }
 
+/* The instance is not known any more, until the next wait on it has returned. */
+static void closed_by_another(void) {
+  arrived(event);
+  wait_in_child(1);
+  arrived(event);
+  wait_for(8, -1, 1);
+  take_from(event);
+  busy();
+}
+
 static const struct {
   const char* name;
   void (*round)(void);
-} cases[] = {{"busy", busy},           {"waiting", waiting},
-             {"taken", taken},         {"taken_then_armed", taken_then_armed},
-             {"unread", unread},       {"edge", edge},
-             {"oneshot", oneshot},     {"unwanted", unwanted},
-             {"several", several},     {"left_over", left_over},
-             {"recreated", recreated}, {"shared", shared}};
+} cases[] = {{"busy", busy},
+             {"waiting", waiting},
+             {"taken", taken},
+             {"taken_then_armed", taken_then_armed},
+             {"unread", unread},
+             {"edge", edge},
+             {"oneshot", oneshot},
+             {"unwanted", unwanted},
+             {"several", several},
+             {"left_over", left_over},
+             {"recreated", recreated},
+             {"shared", shared},
+             {"taken_then_added", taken_then_added},
+             {"closed_by_another", closed_by_another}};
 
 int main(int argc, char** argv) {
   void (*round)(void) = NULL;

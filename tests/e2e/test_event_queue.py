@@ -1,5 +1,5 @@
 """eventloop_event_queue_seconds, by eBPF with fentry: for how long the oldest event that a wait returned
-had been ready. Held against what the program knows, which makes its events itself."""
+had been ready. Held against what the programs know, which make their events themselves."""
 
 import re
 import types
@@ -8,7 +8,16 @@ from e2e.bpf_test import HookTest
 from e2e.own_records import VictimTest
 
 METRIC = 'eventloop_event_queue_seconds'
+CASES = ('busy', 'waiting', 'taken', 'taken_then_armed', 'unread', 'edge', 'oneshot', 'unwanted',
+         'several', 'left_over', 'recreated', 'shared', 'taken_then_added', 'closed_by_another')
 ROUNDING = 1e-6
+
+
+def own_queue(victim):
+    """What the victim says of its loop."""
+    found = re.search(r'^queue observed=(\d+) least_ns=(\d+) most_ns=(\d+)$', victim.out, re.M)
+    observed, least_ns, most_ns = map(int, found.groups())
+    return types.SimpleNamespace(observed=observed, least=least_ns * 1e-9, most=most_ns * 1e-9)
 
 
 class EventQueueTest(HookTest, VictimTest):
@@ -20,50 +29,65 @@ class EventQueueTest(HookTest, VictimTest):
         self.wait_for(victim, 'ready')
         return victim
 
-    def scrape_after(self, case, *flags, target='pid:{}'):
-        """What an exporter says when such a victim has done what it does, and what the victim says."""
-        victim = self.ready(case)
-        metrics = self.measure(f'--bpf.target={target.format(victim.pid)}', *flags)
-        self.go_on(victim, 'waited')
+    def scrape_when_done(self, metrics, victims):
+        for victim in victims:
+            victim.say('')
+        for victim in victims:
+            self.wait_for(victim, 'waited')
         scrape = metrics.scrape()
-        self.go_on(victim)
-        found = re.search(r'^queue observed=(\d+) least_ns=(\d+) most_ns=(\d+)$', victim.out, re.M)
-        observed, least_ns, most_ns = map(int, found.groups())
-        own = types.SimpleNamespace(pid=victim.pid, observed=observed, least=least_ns * 1e-9,
-                                    most=most_ns * 1e-9)
-        return scrape, own, metrics
+        for victim in victims:
+            self.go_on(victim)
+        return scrape
 
-    def assert_absent(self, scrape):
-        self.assertGreater(scrape.total('eventloop_waits_total'), 0)
-        self.assertNotIn(METRIC, scrape.text)
+    def scrape_after(self, case, *flags):
+        """What an exporter says of one such victim; the victim; the exporter."""
+        victim = self.ready(case)
+        metrics = self.measure(f'--bpf.target=pid:{victim.pid}', *flags)
+        return self.scrape_when_done(metrics, [victim]), victim, metrics
 
 
 class EventQueue(EventQueueTest):
+    """Each case is held against what its program says. All run at once, for the first of these tests."""
 
     hook = 'fentry'
+    told = None  # {case: what the program says, and what looptap}
 
-    def assert_true(self, case, **options):
-        """Every observation that there has to be, and their sum within what the victim knows."""
-        scrape, own, _ = self.scrape_after(case, '--bpf.event-queue=on', **options)
-        self.assertEqual(scrape.value(f'{METRIC}_count', pid=str(own.pid)), own.observed)
-        total = scrape.value(f'{METRIC}_sum', pid=str(own.pid))
-        self.assertLessEqual(own.least, total + ROUNDING)
-        self.assertLessEqual(total, own.most + ROUNDING)
-        return scrape, total
+    def tell(self):
+        victims = [self.ready(case) for case in CASES]
+        metrics = self.measure('--bpf.target=comm:event_queue', '--bpf.event-queue=on')
+        scrape = self.scrape_when_done(metrics, victims)
+        for victim, case in zip(victims, CASES):
+            told = own_queue(victim)
+            told.count, told.total = (scrape.value(f'{METRIC}_{what}', pid=str(victim.pid))
+                                      for what in ('count', 'sum'))
+            told.buckets = dict(scrape.buckets(METRIC, pid=str(victim.pid)))
+            yield case, told
 
-    def test_what_comes_while_the_loop_is_busy_waits_until_it_waits(self):
-        scrape, busy = self.assert_true('busy')
-        buckets = dict(scrape.buckets(METRIC))
-        self.assertEqual((buckets[0.1], buckets[10]), (0, 5))
+    def assert_true(self, case):
+        """There is each observation that there has to be, and their sum is within what the program knows."""
+        if not EventQueue.told:
+            EventQueue.told = dict(self.tell())
+        told = self.told[case]
+        self.assertEqual(told.count, told.observed)
+        self.assertLessEqual(told.least, told.total + ROUNDING)
+        self.assertLessEqual(told.total, told.most + ROUNDING)
+        return told
+
+    def test_what_comes_while_the_loop_is_busy_waits_until_the_loop_does(self):
+        busy = self.assert_true('busy')
+        self.assertEqual((busy.buckets[0.1], busy.buckets[10]), (0, busy.count))
         # Null control: the same events, while the loop waits.
-        _, waiting = self.assert_true('waiting')
-        self.assertLess(waiting, busy / 2)
+        waiting = self.assert_true('waiting')
+        self.assertLess(waiting.total, busy.total / 2)
 
     def test_what_was_taken_without_a_wait_is_not_counted(self):
         self.assert_true('taken')
 
     def test_what_was_taken_is_not_counted_for_an_event_that_nobody_tells_of(self):
         self.assert_true('taken_then_armed')
+
+    def test_what_was_found_not_to_be_ready_is_not_counted_later(self):
+        self.assert_true('taken_then_added')
 
     def test_what_is_left_unread_is_no_new_event(self):
         self.assert_true('unread')
@@ -87,24 +111,32 @@ class EventQueue(EventQueueTest):
         self.assert_true('recreated')
 
     def test_instance_that_two_processes_wait_on(self):
-        self.assert_true('shared', target='comm:event_queue')
+        self.assert_true('shared')
 
-    def test_of_other_processes_is_not_measured(self):
-        other = self.ready('busy')
-        scrape, own, metrics = self.scrape_after('busy', '--bpf.event-queue=on')
-        self.go_on(other, 'waited')
-        scrape = metrics.scrape()
-        self.assertEqual({labels['pid'] for labels, _ in scrape.find(f'{METRIC}_count')}, {str(own.pid)})
-        self.assertEqual(scrape.value(f'{METRIC}_count'), own.observed)
+    def test_instance_that_another_process_closes(self):
+        self.assert_true('closed_by_another')
 
-    def test_is_one_for_a_process_where_that_is_asked_for(self):
-        scrape, own, _ = self.scrape_after('busy', '--bpf.event-queue=on', '--metrics.aggregate=process')
+
+class EventQueueFlags(EventQueueTest):
+
+    hook = 'fentry'
+
+    def test_other_processes_are_not_measured(self):
+        measured, other = self.ready('busy'), self.ready('busy')
+        metrics = self.measure(f'--bpf.target=pid:{measured.pid}', '--bpf.event-queue=on')
+        scrape = self.scrape_when_done(metrics, [measured, other])
+        self.assertEqual([(labels['pid'], value) for labels, value in scrape.find(f'{METRIC}_count')],
+                         [(str(measured.pid), own_queue(measured).observed)])
+
+    def test_one_for_a_process_where_that_is_asked_for(self):
+        scrape, victim, _ = self.scrape_after('busy', '--bpf.event-queue=on', '--metrics.aggregate=process')
         self.assertEqual([(set(labels), value) for labels, value in scrape.find(f'{METRIC}_count')],
-                         [({'process', 'pid'}, own.observed)])
+                         [({'process', 'pid'}, own_queue(victim).observed)])
 
-    def test_is_absent_where_it_is_not_asked_for(self):
-        scrape, _, _ = self.scrape_after('busy', '--bpf.event-queue=off')
-        self.assert_absent(scrape)
+    def test_absent_where_it_is_not_asked_for(self):
+        scrape, _, metrics = self.scrape_after('busy')
+        self.assertGreater(scrape.total('eventloop_waits_total'), 0)
+        self.assertNotIn(METRIC, scrape.text + metrics.program.err)
 
 
 class EventQueueWithoutFentry(EventQueueTest):
@@ -113,5 +145,6 @@ class EventQueueWithoutFentry(EventQueueTest):
 
     def test_is_absent_and_says_why(self):
         scrape, _, metrics = self.scrape_after('busy', '--bpf.event-queue=on')
-        self.assert_absent(scrape)
+        self.assertGreater(scrape.total('eventloop_waits_total'), 0)
+        self.assertNotIn(METRIC, scrape.text)
         self.assertIn(f'{METRIC} is left out: it takes --bpf.hook=fentry', metrics.program.err)
