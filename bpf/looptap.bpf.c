@@ -3,6 +3,7 @@
  * They change nothing in the processes that they look at. Which of them are loaded and where they are attached
  * is decided in exporter/bpf_programs.cc, by their names: hence the `?`.
  */
+#include "bpf/mappings.h"
 #include "bpf/targets.h"
 #include "bpf/waits.h"
 

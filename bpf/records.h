@@ -68,6 +68,12 @@ struct looptap_instance {
   uint64_t file;
 };
 
+/* What the iterator over mappings tells: a file's name without its folder, cut where it is longer. Only names that begin
+ * with a digit, as those of segments do. */
+struct looptap_mapped_file {
+  char name[64];
+};
+
 /* What the iterator is to do: set before it is run. */
 enum {
   LOOPTAP_LEARN = 1, /* note what epoll instances and rings look like, from the exporter's own */

@@ -1,4 +1,4 @@
-// What --bpf.target, --bpf.hook, --bpf.max-loops and --bpf.event-queue say.
+// What the flags --bpf.* say.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,8 @@ struct BpfOptions {
   BpfHook hook = BpfHook::kAuto;
   uint32_t max_loops = 0;
   bool event_queue = false;  ///< where the hook allows, for how long events wait, too
+  bool measure_carriers =
+      false;  ///< also who carries the probe, with a segment where this exporter does not look
 };
 
 }  // namespace looptap

@@ -248,6 +248,25 @@ struct BpfPrograms::Loaded {
     close(fd);
   }
 
+  std::vector<std::string> mapped_files(uint32_t tgid) {
+    skeleton->bss->mappings_of = tgid;
+    // Before Linux 6.1 this says nothing, and all processes are looked at for the one.
+    bpf_iter_link_info only_it{};
+    only_it.task.tid = tgid;
+    LIBBPF_OPTS(bpf_iter_attach_opts, parameters);
+    parameters.link_info = &only_it;
+    parameters.link_info_len = sizeof only_it;
+    std::vector<std::string> names;
+    bpf_link* link = bpf_program__attach_iter(skeleton->progs.look_at_mappings, &parameters);
+    const int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+    if (fd < 0) log(LogLevel::kDebug, "cannot look at what a process maps: " + reason(fd));
+    looptap_mapped_file mapped;
+    while (fd >= 0 && read(fd, &mapped, sizeof mapped) == sizeof mapped) names.emplace_back(mapped.name);
+    if (fd >= 0) close(fd);
+    bpf_link__destroy(link);
+    return names;
+  }
+
   /// From an epoll instance and a ring of our own the programs learn how to tell them from other files.
   void learn() {
     const int instance = epoll_create1(EPOLL_CLOEXEC);
@@ -360,6 +379,10 @@ std::vector<looptap_process> BpfPrograms::processes() const {
       found.push_back(process);
   }
   return found;
+}
+
+std::vector<std::string> BpfPrograms::mapped_files(uint32_t tgid) const {
+  return loaded_->mapped_files(tgid);
 }
 
 void BpfPrograms::sweep() { loaded_->look_at_processes(LOOPTAP_SWEEP); }

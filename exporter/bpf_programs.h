@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bpf/records.h"
@@ -33,6 +34,11 @@ class BpfPrograms {
 
   /// Those that have a loop or had one, by life.
   std::vector<looptap_process> processes() const;
+
+  /// The names, without their folders and at most 63 bytes of each, of those files which the process maps now and whose
+  /// name begins with a digit.
+  /// \param tgid in the initial PID namespace. In one of our own another process may have it, and nothing is told.
+  std::vector<std::string> mapped_files(uint32_t tgid) const;
 
   /// Ends the loops whose instance is closed.
   void sweep();

@@ -9,6 +9,7 @@
 #include "exporter/event_queue.h"
 #include "exporter/label_text.h"
 #include "exporter/log.h"
+#include "exporter/segment_name.h"
 #include "preload/segment_layout.h"
 
 namespace looptap {
@@ -40,14 +41,16 @@ bool is_same_process(const ProcessIdentity& a, const ProcessIdentity& b) {
 
 class BpfSource::Process : public SourceProcess {
  public:
-  Process(ProcessIdentity who, const SlotMemory& memory) : SourceProcess(std::move(who)), reader(memory) {}
+  Process(ProcessIdentity who, uint32_t loops, const SlotMemory& memory)
+      : SourceProcess(std::move(who)), reader(memory), loops_at_last_look(loops) {}
   const std::vector<LoopSample>& samples() const override { return reader.samples(); }
 
   SlotReader reader;
+  uint32_t loops_at_last_look;  // how many it had begun when its mappings were looked at
 };
 
 BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, Carriers carriers)
-    : programs_(options), linger_ns_(linger_ns), carriers_(std::move(carriers)) {}
+    : programs_(options), options_(options), linger_ns_(linger_ns), carriers_(std::move(carriers)) {}
 
 BpfSource::~BpfSource() = default;
 
@@ -62,22 +65,42 @@ void BpfSource::refresh(uint64_t now_ns) {
     // after now_ns, and has none there, carries no probe.
     if (process.began_ns >= now_ns) continue;
     const ProcessIdentity identity = identity_of(process);
-    const bool carries_probe = !process.ended_ns && std::any_of(carriers.begin(), carriers.end(),
-                                                                [&](const ProcessIdentity& carrier) {
-                                                                  return is_same_process(carrier, identity);
-                                                                });
-    if (carries_probe)
-      exclude(process);
-    else
+    const bool has_segment_here =
+        !process.ended_ns &&
+        std::any_of(carriers.begin(), carriers.end(),
+                    [&](const ProcessIdentity& carrier) { return is_same_process(carrier, identity); });
+    if (has_segment_here) {
+      exclude(process, "its segment counts");
+    } else if (maps_segment(process, identity)) {
+      exclude(process, "its segment, which is in another directory, counts");
+      left_out_++;
+    } else {
       follow(process, now_ns);
+    }
   }
   forget_the_dead(now_ns);
 }
 
-void BpfSource::exclude(const looptap_process& process) {
+bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdentity& identity) {
+  if (process.ended_ns) return false;
+  const auto& named = options_.targets.pids;
+  if (options_.measure_carriers || std::find(named.begin(), named.end(), process.tgid) != named.end())
+    return false;
+  const auto known = processes_.find(process.life);
+  if (known != processes_.end()) {
+    // One that waits in ways which the probe does not see may have a segment as late as with any loop of its.
+    if (process.loops <= known->second->loops_at_last_look) return false;
+    known->second->loops_at_last_look = process.loops;
+  }
+  const auto files = programs_.mapped_files(process.tgid);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const std::string& name) { return is_segment_name_of(identity, name); });
+}
+
+void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {
   const ProcessIdentity identity = identity_of(process);
   log(LogLevel::kDebug,
-      identity.name + " (pid " + std::to_string(identity.pid) + ") carries the probe: its segment counts");
+      identity.name + " (pid " + std::to_string(identity.pid) + ") carries the probe: " + what_counts);
   forget(process.life);
   programs_.exclude(process);
 }
@@ -85,9 +108,10 @@ void BpfSource::exclude(const looptap_process& process) {
 void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
   auto place = processes_.find(process.life);
   if (place == processes_.end())
-    place =
-        processes_.emplace(process.life, std::make_unique<Process>(identity_of(process), programs_.slots()))
-            .first;
+    place = processes_
+                .emplace(process.life,
+                         std::make_unique<Process>(identity_of(process), process.loops, programs_.slots()))
+                .first;
   Process& known = *place->second;
   if (known.dead_since_ns) return;
   if (!process.ended_ns) {
@@ -155,6 +179,7 @@ SourceLosses BpfSource::losses() const {
   SourceLosses losses;
   losses.dropped_loops = programs_.dropped();
   losses.inconsistent_reads = forgotten_inconsistent_reads_;
+  losses.left_out = left_out_;
   for (const auto& [life, process] : processes_)
     losses.inconsistent_reads += process->reader.inconsistent_reads();
   return losses;

@@ -39,6 +39,7 @@ struct ExporterFlags {
   std::string bpf_hook = "auto";
   std::string bpf_max_loops = std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS);
   std::string bpf_event_queue = "off";
+  bool bpf_measure_carriers = false;
 };
 
 void add_exporter_flags(CLI::App& app, ExporterFlags& flags, const std::string& default_address,
@@ -136,6 +137,8 @@ void add_bpf_flags(CLI::App& app, ExporterFlags& flags) {
                  "8 KB for each loop")
       ->type_name("WHETHER")
       ->capture_default_str();
+  app.add_flag("--bpf.measure-carriers", flags.bpf_measure_carriers,
+               "measure with eBPF also processes that carry the probe, unless their segments are seen here");
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -234,6 +237,7 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   options.bpf.hook = parse_bpf_hook(flags.bpf_hook);
   options.bpf.max_loops = parse_number("--bpf.max-loops", flags.bpf_max_loops, LOOPTAP_BPF_MOST_LOOPS);
   options.bpf.event_queue = parse_bpf_event_queue(flags.bpf_event_queue);
+  options.bpf.measure_carriers = flags.bpf_measure_carriers;
   set_log_level(parse_log_level(flags.log_level));
   return options;
 }

@@ -89,6 +89,9 @@ void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, const s
         family("looptap_bpf_hook", "Where eBPF learns of waits; always 1.", MetricType::kGauge);
     writer.set_labels({{"hook", bpf_hook}});
     writer.add_value(hook, 1);
+    single("looptap_left_out_processes_total",
+           "Processes that eBPF left out since they carry the probe, with a segment in another directory.",
+           MetricType::kCounter, static_cast<double>(totals.losses.left_out));
   }
 
   MetricFamily& segments =

@@ -38,6 +38,7 @@ class SourceProcess {
 struct SourceLosses {
   uint64_t dropped_loops = 0;       ///< that found no slot
   uint64_t inconsistent_reads = 0;  ///< samples that could not be taken
+  uint64_t left_out = 0;            ///< processes that another exporter measures
   uint64_t unremovable = 0;         ///< feeds of dead processes that we would remove and may not
   std::map<Rejection, uint64_t> rejected;
 

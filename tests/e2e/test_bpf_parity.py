@@ -18,7 +18,7 @@ class Parity(BpfTest):
 
     def setUp(self):
         super().setUp()
-        self.by_bpf = self.measure()
+        self.by_bpf = self.measure('--bpf.measure-carriers')
         self.by_probe = self.serve()
 
     def both(self):
