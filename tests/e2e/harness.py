@@ -243,9 +243,18 @@ class LooptapTest(unittest.TestCase):
         program.wait()
         return program
 
-    def serve(self, *flags, **options):
+    def unprivileged(self):
+        """Options of start() and serve() for somebody who may not do everything, and a looptap that he can
+        reach."""
+        if os.geteuid() != 0:
+            return {'program': LOOPTAP}
+        program = self.folder / LOOPTAP.name
+        shutil.copy(LOOPTAP, program)
+        return {'program': program, 'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
+
+    def serve(self, *flags, program=LOOPTAP, **options):
         """An exporter of this test's segment directory, on a free port."""
-        exporter = self.start([LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
+        exporter = self.start([program, 'serve', '--web.listen-address=127.0.0.1:0',
                                f'--segments.dir={self.segments}', *flags],
                               environment=self.environment(), **options)
         return Metrics(exporter)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from e2e.bpf_test import BpfTest
-from e2e.harness import (BUILD, LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, LooptapTest,
+from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, LooptapTest,
                          require_root, wait_until)
 from e2e.own_records import VictimTest
 
@@ -138,9 +138,9 @@ class Privileges(BpfTest):
 
 class Refusals(LooptapTest):
 
-    def refused(self, *flags, **options):
+    def refused(self, *flags, program=LOOPTAP, **options):
         """Its one line."""
-        program = self.start([LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
+        program = self.start([program, 'serve', '--web.listen-address=127.0.0.1:0',
                               f'--segments.dir={self.segments}', *flags], **options)
         self.assertEqual(program.wait(), 2, program)
         self.assertEqual(len(program.err.splitlines()), 1, program)
@@ -169,10 +169,10 @@ class Refusals(LooptapTest):
 
     def test_without_privilege_names_what_is_missing(self):
         require_root('runs the exporter as another user')
-        said = self.refused('--bpf.target=all', user=NOBODY, group=NOBODY, extra_groups=[])
+        said = self.refused('--bpf.target=all', **self.unprivileged())
         self.assertIn('CAP_BPF and CAP_PERFMON', said)
 
     def test_without_privilege_it_serves_without_ebpf(self):
         require_root('runs the exporter as another user')
-        metrics = self.serve(user=NOBODY, group=NOBODY, extra_groups=[])
+        metrics = self.serve(**self.unprivileged())
         self.assertEqual(metrics.scrape().find('looptap_bpf_hook'), [])

@@ -4,8 +4,7 @@ import os
 import shutil
 import struct
 
-from e2e.harness import (LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, request,
-                         require_root)
+from e2e.harness import PLAIN_EPOLL, PROBE, LooptapTest, request, require_root
 
 # Offsets in the header, see preload/segment_layout.h.
 VERSION, HEADER_SIZE, FILE_SIZE, PID = 8, 12, 16, 28
@@ -139,16 +138,8 @@ class RejectedFiles(LooptapTest):
     def test_segment_that_may_not_be_read(self):
         shutil.copy(self.good, self.bad)
         self.bad.chmod(0o000)
-        options = {}
-        program = LOOPTAP
-        if os.geteuid() == 0:
-            program = self.folder / 'looptap'
-            shutil.copy(LOOPTAP, program)
-            options = {'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
-        exporter = self.start([program, 'serve', '--web.listen-address=127.0.0.1:0',
-                               f'--segments.dir={self.segments}'],
-                              environment=self.environment(), **options)
-        self.assert_counted_once('unreadable', Metrics(exporter))
+        metrics = self.serve(**self.unprivileged())
+        self.assert_counted_once('unreadable', metrics)
 
     def test_name_with_a_newline_is_told_in_one_line(self):
         (self.segments / 'two\nlines').write_text('')

@@ -1,9 +1,8 @@
 """The segment directory: made where it can be, refused in one clear line where it cannot be read."""
 
 import os
-import shutil
 
-from e2e.harness import (LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, require_root)
+from e2e.harness import (LOOPTAP, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, require_root)
 
 
 class SegmentDirectory(LooptapTest):
@@ -18,15 +17,6 @@ class SegmentDirectory(LooptapTest):
         self.assertEqual(exporter.wait(5), 2, exporter)
         self.assertRegex(exporter.err, r'\Alooptap: [^\n]+\n\Z')
         self.assertIn(str(directory), exporter.err)
-
-    def unprivileged(self):
-        """Options that start a program as somebody who may not do everything, and a looptap that he
-        can reach."""
-        if os.geteuid() != 0:
-            return {}
-        program = self.folder / 'looptap'
-        shutil.copy(LOOPTAP, program)
-        return {'program': program, 'user': NOBODY, 'group': NOBODY, 'extra_groups': []}
 
     def lock(self, directory, mode):
         """Takes rights away until the test ends, when it has to be removed."""

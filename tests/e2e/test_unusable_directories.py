@@ -143,11 +143,7 @@ class Limits(HostileTest):
 
     def test_segment_made_under_umask_077_is_read_by_another_users_exporter(self):
         require_root('runs an exporter as another user')
-        shutil.copy(LOOPTAP, self.folder)
-        exporter = self.start([self.folder / LOOPTAP.name, 'serve', f'--segments.dir={self.segments}',
-                               '--web.listen-address=127.0.0.1:0'],
-                              environment=self.environment(), user=NOBODY, group=NOBODY, extra_groups=[])
-        metrics = Metrics(exporter)
+        metrics = self.serve(**self.unprivileged())
         program = self.start_victim('rests', 3, umask=0o077)
         self.wait_for(program, 'rests')
         scrape = metrics.scrape()
