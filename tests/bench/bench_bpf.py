@@ -5,7 +5,7 @@ ways to watch.
     python3 -m bench.bench_bpf --rounds  prints nothing but the measured rounds, as JSON
 
 Prints Markdown and writes the same figures to $BUILD/bench/bpf.json. BENCH_ROUNDS says how much is
-measured: 8 unless told otherwise, 5 minutes; 1 is a quick look. What cannot be measured here says
+measured: 8 unless told otherwise, some minutes; 1 is a quick look. What cannot be measured here says
 why. Where this kernel refuses fentry, it is measured in an emulated machine (tests/vm): nanoseconds
 mean nothing there, and ratios something.
 
@@ -121,7 +121,7 @@ def looptap(hook, *flags):
             wait_until_ready(program, lambda: 'http://' in program.err)
             yield
             scrape = Metrics(program).scrape()
-            check_count(scrape.value('eventloop_waits_total', pid=str(target.pid)),
+            check_count(scrape.total('eventloop_waits_total', pid=str(target.pid)),
                         target.waits - before)
     return watching
 
