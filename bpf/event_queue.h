@@ -1,15 +1,16 @@
-/* How long events wait for the program: from the instant at which a descriptor of the loop's epoll instance became ready,
- * which the kernel tells the instance in ep_poll_callback, to the return of the wait that tells the program.
+/* How long events wait for the program: from the instant at which a descriptor of the loop's epoll instance
+ * became ready, which the kernel tells the instance in ep_poll_callback, to the return of the wait that tells
+ * the program.
  *
- * One instant is kept for each instance: when the first of the events that no wait has returned became ready. A wait
- * that returns events takes it, and that is one observation: the oldest event counts. What is stored may have become
- * false, as a program may take data from a descriptor without asking epoll: so it goes where the kernel shows that nothing
- * is left, and no observation is made where it cannot be true. Rather none than too long a time:
+ * One instant is kept for each instance: when the first of the events that no wait has returned became ready.
+ * A wait that returns events takes it, and that is one observation: the oldest event counts. A program may take
+ * data from a descriptor without asking epoll, and what is stored is then no longer true: so it goes where the
+ * kernel shows that nothing is left, and counts for nothing where it cannot be true. Rather none than too long:
  * - What is queued without a callback (a descriptor that was ready when it was added or modified, or that a
  *   level-triggered wait has returned and finds ready again) has no instant.
- * - What is ready while a wait returns what came before may lose its own, and so do those that a wait leaves over.
- * - An instant is at most as old as the loop's last wait. Where the program has taken the data of one descriptor by
- *   itself and then another one became ready, before it waits, it is the first one's.
+ * - What becomes ready while a wait returns may lose its own, and so do those that a wait leaves over.
+ * - Where the program has taken the data of one descriptor by itself and then another one became ready, before
+ *   it waits, the instant is the first one's. It is never before the return of the loop's last wait.
  */
 #ifndef LOOPTAP_BPF_EVENT_QUEUE_H
 #define LOOPTAP_BPF_EVENT_QUEUE_H
@@ -36,12 +37,10 @@ static __always_inline int is_empty(const struct eventpoll* instance) {
   return BPF_CORE_READ(ready, next) == ready && (long)BPF_CORE_READ(instance, ovflist) == NOBODY_LOOKS;
 }
 
-/* A descriptor of any epoll instance of the machine has become ready for `events` (0: its file does not say for what),
- * and the kernel is about to queue it, if it was asked to. The caller may be anything: a process, an interrupt. */
+/* A descriptor of any epoll instance of the machine has become ready for `events` (0: its file does not say for
+ * what), and the kernel is about to queue it, if it was asked to. The caller may be any process, or an interrupt. */
 static __always_inline int descriptor_ready(uint64_t wait_entry, uint32_t events) {
-  enum {
-    HOW = 0xf0000000
-  }; /* EPOLLET and its like, and nothing to wait for: it was EPOLLONESHOT, and has been returned */
+  enum { HOW = 0xf0000000 }; /* EPOLLET and its like */
   struct eppoll_entry* entry = (void*)(wait_entry - bpf_core_field_offset(struct eppoll_entry, wait));
   struct epitem* item = BPF_CORE_READ(entry, base);
   struct eventpoll* instance = BPF_CORE_READ(item, ep);
@@ -49,6 +48,7 @@ static __always_inline int descriptor_ready(uint64_t wait_entry, uint32_t events
   uint32_t wanted;
   if (!since) return 0;
   wanted = BPF_CORE_READ(item, event.events);
+  /* As the kernel decides. Nothing is wanted of what was EPOLLONESHOT, and has been returned. */
   if (!(wanted & ~HOW) || (events && !(events & wanted))) return 0;
   since_ns = looptap_load(since);
   if (!since_ns || is_empty(instance)) looptap_swap(since, since_ns, bpf_ktime_get_ns());

@@ -74,8 +74,8 @@ struct {
   __type(value, uint32_t);
 } instances SEC(".maps");
 
-/* By the address of an epoll instance, whichever processes wait on it: the instant (CLOCK_MONOTONIC) at which the first
- * of the events that no wait has returned became ready; 0: there is none. */
+/* By the address of an epoll instance, whichever processes wait on it: the instant (CLOCK_MONOTONIC) at which the
+ * first of the events that no wait has returned became ready; 0: there is none. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, LOOPTAP_BPF_DEFAULT_LOOPS);

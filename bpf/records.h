@@ -54,8 +54,8 @@ struct looptap_slot_owner {
   uint64_t instance; /* address of the epoll instance's struct eventpoll; 0: its queue is not measured */
 };
 
-/* Map `event_queues`, by slot: for how long the oldest event that a wait returned had been ready. Added to by whatever
- * thread waits, atomically, the bucket first; they only grow. */
+/* Map `event_queues`, by slot: for how long the oldest event that a wait returned had been ready. Added to by
+ * whatever thread waits, atomically, the bucket first; they only grow. */
 struct looptap_event_queue {
   uint64_t total_ns;                /* sum of the durations */
   uint64_t zero_count;              /* those of at most 2^-20 s */

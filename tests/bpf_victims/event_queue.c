@@ -1,7 +1,7 @@
-/* event_queue CASE: says "ready", and when it is told to go on makes events become ready for its loop in the way that
- * CASE names, in some rounds. Then it prints what eventloop_event_queue_seconds has to say of the loop, "queue
- * observed=N least_ns=N most_ns=N": so many observations, whose sum lies between these. Says "waited", and ends when it
- * is told to. */
+/* event_queue CASE: says "ready", and when it is told to go on makes events become ready for its loop in the way
+ * that CASE names, in some rounds. Then it prints what eventloop_event_queue_seconds has to say of the loop,
+ * "queue observed=N least_ns=N most_ns=N": so many observations, whose sum lies between these. Says "waited", and
+ * ends when it is told to. */
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
