@@ -3,8 +3,10 @@
  * "queue observed=N least_ns=N most_ns=N": so many observations, whose sum lies between these. Says "waited", and
  * ends when it is told to. */
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -195,6 +197,33 @@ static void oneshot(void) {
   take_from(event);
 }
 
+/* The same, with a descriptor that does not say for what it is ready. */
+static void oneshot_signal(void) {
+  static int signals = -1;
+  struct signalfd_siginfo taken;
+  if (signals < 0) {
+    sigset_t user;
+    sigemptyset(&user);
+    sigaddset(&user, SIGUSR1);
+    signals = signalfd(-1, &user, 0);
+    if (signals < 0 || sigprocmask(SIG_BLOCK, &user, NULL)) own_fail("signalfd");
+    watch_as(loop, EPOLL_CTL_ADD, signals, EPOLLIN | EPOLLONESHOT);
+  }
+  watch_as(loop, EPOLL_CTL_MOD, signals, EPOLLIN | EPOLLONESHOT);
+  struct arrival arrival = {.before_ns = own_now_ns()};
+  raise(SIGUSR1);
+  arrival.done_ns = own_now_ns();
+  own_sleep_ms(BUSY_MS);
+  wait_for(8, -1, 1);
+  observe(&arrival);
+  if (read(signals, &taken, sizeof taken) != sizeof taken) own_fail("read");
+  raise(SIGUSR1);
+  own_sleep_ms(BUSY_MS);
+  watch_as(loop, EPOLL_CTL_MOD, signals, EPOLLIN | EPOLLONESHOT);
+  wait_for(8, -1, 1);
+  if (read(signals, &taken, sizeof taken) != sizeof taken) own_fail("read");
+}
+
 /* What the loop has not asked for is no event. */
 static void unwanted(void) {
   static int ends[2] = {-1, -1};
@@ -296,6 +325,7 @@ static const struct {
              {"unread", unread},
              {"edge", edge},
              {"oneshot", oneshot},
+             {"oneshot_signal", oneshot_signal},
              {"unwanted", unwanted},
              {"several", several},
              {"left_over", left_over},

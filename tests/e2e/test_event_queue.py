@@ -8,8 +8,9 @@ from e2e.bpf_test import HookTest
 from e2e.own_records import VictimTest
 
 METRIC = 'eventloop_event_queue_seconds'
-CASES = ('busy', 'waiting', 'taken', 'taken_then_armed', 'unread', 'edge', 'oneshot', 'unwanted',
-         'several', 'left_over', 'recreated', 'shared', 'taken_then_added', 'closed_by_another')
+CASES = ('busy', 'waiting', 'taken', 'taken_then_armed', 'taken_then_added', 'unread', 'edge',
+         'oneshot', 'oneshot_signal', 'unwanted', 'several', 'left_over', 'recreated', 'shared',
+         'closed_by_another')
 ROUNDING = 1e-6
 
 
@@ -97,6 +98,9 @@ class EventQueue(EventQueueTest):
 
     def test_one_shot(self):
         self.assert_true('oneshot')
+
+    def test_one_shot_of_what_does_not_say_for_what_it_is_ready(self):
+        self.assert_true('oneshot_signal')
 
     def test_what_was_not_asked_for_is_no_event(self):
         self.assert_true('unwanted')
