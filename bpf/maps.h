@@ -95,8 +95,8 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 64);
-  __type(key, uint64_t);
+  __uint(max_entries, 1024);
+  __type(key, struct looptap_wanted_cgroup);
   __type(value, uint32_t);
 } wanted_cgroups SEC(".maps");
 
@@ -121,6 +121,7 @@ uint64_t lives, thread_numbers; /* given so far */
 uint64_t dropped_loops;         /* that found no slot */
 uint64_t dropped_targets;       /* processes for which there was no room */
 uint32_t own_tgid;              /* the exporter's, in the initial PID namespace */
+uint32_t match_older_cgroups;   /* some of the wanted are in hierarchies of v1 */
 uint32_t iterator_does;         /* LOOPTAP_LEARN, ... */
 uint32_t learn_epoll_fd, learn_ring_fd;
 uint64_t epoll_operations, ring_operations; /* the f_op of such files */

@@ -74,6 +74,13 @@ struct looptap_mapped_file {
   char name[64];
 };
 
+/* Map `wanted_cgroups`. */
+struct looptap_wanted_cgroup {
+  uint64_t id;
+  uint32_t hierarchy; /* 0: v2 */
+  uint32_t reserved;
+};
+
 /* What the iterator is to do: set before it is run. */
 enum {
   LOOPTAP_LEARN = 1, /* note what epoll instances and rings look like, from the exporter's own */

@@ -4,19 +4,41 @@
 
 #include "bpf/waits.h"
 
-enum { MOST_CGROUP_LEVELS = 32 };
+enum { MOST_CGROUP_LEVELS = 32, MOST_HIERARCHIES = 32 };
 
-/* Whether the cgroup of the process, or one above it, was asked for. */
-static __always_inline int is_in_wanted_cgroup(struct task_struct* task) {
-  struct cgroup* cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+/* Whether the cgroup, or one above it, was asked for. */
+__noinline int is_below_wanted(uint64_t address) {
+  struct cgroup* cgroup = (struct cgroup*)address;
+  struct looptap_wanted_cgroup wanted = {};
   int level;
+  wanted.hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
   for (level = 0; level < MOST_CGROUP_LEVELS && cgroup; level++) {
     struct cgroup_subsys_state* parent = BPF_CORE_READ(cgroup, self.parent);
-    uint64_t id = BPF_CORE_READ(cgroup, kn, id);
-    if (bpf_map_lookup_elem(&wanted_cgroups, &id)) return 1;
+    wanted.id = BPF_CORE_READ(cgroup, kn, id);
+    if (bpf_map_lookup_elem(&wanted_cgroups, &wanted)) return 1;
     cgroup = parent ? BPF_CORE_READ(parent, cgroup) : 0;
   }
   return 0;
+}
+
+/* The same for the cgroups of a process in all hierarchies. */
+__noinline int is_below_wanted_in_any(uint64_t css_set) {
+  const struct list_head* first = (void*)(css_set + bpf_core_field_offset(struct css_set, cgrp_links));
+  struct list_head* place = BPF_CORE_READ(first, next);
+  int number;
+  for (number = 0; number < MOST_HIERARCHIES && place && place != first; number++) {
+    struct cgrp_cset_link* link =
+        (void*)((uint64_t)place - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link));
+    if (is_below_wanted((uint64_t)BPF_CORE_READ(link, cgrp))) return 1;
+    place = BPF_CORE_READ(place, next);
+  }
+  return 0;
+}
+
+static __always_inline int is_in_wanted_cgroup(struct task_struct* task) {
+  uint64_t css_set = (uint64_t)BPF_CORE_READ(task, cgroups);
+  if (match_older_cgroups) return is_below_wanted_in_any(css_set);
+  return is_below_wanted((uint64_t)BPF_CORE_READ((struct css_set*)css_set, dfl_cgrp));
 }
 
 static __always_inline int is_wanted(struct task_struct* leader, const struct wanted_name* name) {

@@ -22,7 +22,7 @@ bool parse_bpf_event_queue(const std::string& text);
 struct BpfTargets {
   std::vector<uint32_t> pids;
   std::vector<std::string> names;    ///< comms, at most 15 bytes each
-  std::vector<std::string> cgroups;  ///< directories of the v2 hierarchy, or paths within it
+  std::vector<std::string> cgroups;  ///< directories of any hierarchy, or paths within them
   bool all = false;
 
   bool empty() const { return pids.empty() && names.empty() && cgroups.empty() && !all; }

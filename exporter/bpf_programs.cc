@@ -4,11 +4,8 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
-#include <linux/magic.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,7 +13,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -27,6 +23,7 @@
 #include "exporter/log.h"
 #include "exporter/mapped_array.h"
 #include "exporter/syscall_tracepoints.h"
+#include "exporter/wanted_cgroups.h"
 
 namespace looptap {
 
@@ -47,32 +44,6 @@ int log_of_libbpf(libbpf_print_level level, const char* format, va_list argument
 }
 
 std::string reason(long result) { return strerror(static_cast<int>(-result)); }
-
-/// The root of the v2 hierarchy; empty where it is not mounted.
-std::string cgroup_root() {
-  std::ifstream mounts("/proc/self/mounts");
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string device, place, type;
-    fields >> device >> place >> type;
-    if (type == "cgroup2") return place;
-  }
-  return "";
-}
-
-uint64_t cgroup_id(const std::string& path) {
-  const std::string root = cgroup_root();
-  if (root.empty())
-    throw std::runtime_error("--bpf.target=cgroup:" + path +
-                             " needs the cgroup v2 hierarchy, which is not mounted");
-  for (const std::string& place : {path, root + "/" + path}) {
-    struct statfs system {};
-    struct stat facts {};
-    if (!place.starts_with('/') || statfs(place.c_str(), &system) || stat(place.c_str(), &facts)) continue;
-    if (system.f_type == CGROUP2_SUPER_MAGIC && S_ISDIR(facts.st_mode)) return facts.st_ino;
-  }
-  throw std::runtime_error("--bpf.target=cgroup:" + path + ": no such cgroup in the v2 hierarchy at " + root);
-}
 
 void check_pid(uint32_t pid) {
   const std::string number = std::to_string(pid);
@@ -297,7 +268,10 @@ struct BpfPrograms::Loaded {
       put(skeleton->maps.wanted_names, comm, kYes);
     }
     for (const std::string& path : options.targets.cgroups)
-      put(skeleton->maps.wanted_cgroups, cgroup_id(path), kYes);
+      for (const auto& cgroup : find_wanted_cgroups(path)) {
+        put(skeleton->maps.wanted_cgroups, cgroup, kYes);
+        if (cgroup.hierarchy) skeleton->bss->match_older_cgroups = 1;
+      }
   }
 
   void start(const BpfOptions& options, BpfHook with, bool event_queues_too) {
@@ -319,7 +293,7 @@ struct BpfPrograms::Loaded {
 
 BpfPrograms::BpfPrograms(const BpfOptions& options) {
   for (const uint32_t pid : options.targets.pids) check_pid(pid);
-  for (const std::string& path : options.targets.cgroups) cgroup_id(path);
+  for (const std::string& path : options.targets.cgroups) find_wanted_cgroups(path);
   check_bpf_requirements();
   libbpf_set_print(log_of_libbpf);
 

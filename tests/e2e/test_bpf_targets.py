@@ -5,9 +5,9 @@ import re
 import signal
 import subprocess
 
-from e2e.bpf_test import BpfTest
+from e2e.bpf_test import BpfTest, remove_cgroup
 from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, LooptapTest,
-                         require_root, wait_until)
+                         make_folder, require_root, wait_until)
 from e2e.own_records import VictimTest
 
 NO_SUCH_PID = 4194304  # PID_MAX_LIMIT: never given
@@ -113,6 +113,55 @@ class Targets(BpfTest, VictimTest):
         wait_until(lambda: metrics.scrape().total('eventloop_blocked_seconds') > 0.3, 'it is blocked')
         program.stop(signal.SIGKILL)
         wait_until(lambda: metrics.scrape().value('looptap_deaths_in_stall_total') == 1, 'its death is counted')
+
+
+class OlderCgroups(BpfTest):
+    """cgroup v1: a hierarchy of the test's own, which has a name and no controllers."""
+
+    hierarchy = f'looptap-test-{os.getpid()}'
+
+    def make_cgroup(self):
+        self.root = make_folder(self, None, 0o755)
+        made = subprocess.run(['mount', '-t', 'cgroup', '-o', f'none,name={self.hierarchy}', 'none', self.root],
+                              capture_output=True, text=True)
+        if made.returncode:
+            self.skipTest(f'no hierarchy of cgroup v1 can be made: {made.stderr.strip()}')
+        self.addCleanup(subprocess.run, ['umount', self.root], check=True)
+        group = self.root / 'outer'
+        for folder in group, group / 'inner':
+            folder.mkdir()
+        self.addCleanup(remove_cgroup, group)
+        self.addCleanup(remove_cgroup, group / 'inner')
+        return group / 'inner'
+
+    def ready(self):
+        program = self.start([PYTHON, PROGRAMS / 'asyncio_ticks.py', '100000'])
+        wait_until(lambda: str(program.pid) in (self.cgroup / 'cgroup.procs').read_text().split(),
+                   f'{program} is in its cgroup')
+        return program
+
+    def assert_measures_what_is_in_it(self, path):
+        """A process that runs already, one that comes later and one that is moved there; and no other."""
+        running = self.ready()
+        self.cgroup = self.root
+        other, moved = self.ready(), self.ready()
+        metrics = self.measure(targets=[f'cgroup:{path}'])
+        (self.root / 'outer/cgroup.procs').write_text(str(moved.pid))
+        self.cgroup = self.root / 'outer/inner'
+        measured = running, self.ready(), moved
+        for program in measured:
+            wait_until(lambda: metrics.scrape().total('eventloop_waits_total', pid=str(program.pid)) > 10,
+                       f'{program} is measured')
+        self.assertEqual(metrics.scrape().label_values('pid'), {str(program.pid) for program in measured})
+        for program in *measured, other:
+            self.assertIsNone(program.process.poll(), program)
+            program.stop(signal.SIGKILL)
+
+    def test_directory(self):
+        self.assert_measures_what_is_in_it(self.root / 'outer')
+
+    def test_path_within_a_hierarchy(self):
+        self.assert_measures_what_is_in_it('/outer')
 
 
 class Privileges(BpfTest):
