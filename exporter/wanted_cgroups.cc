@@ -59,8 +59,7 @@ std::vector<Mount> find_mounts() {
     while (fields >> field && field != "-") continue;
     fields >> type >> skipped >> options;
     if (type == "cgroup" || type == "cgroup2")
-      mounts.push_back(
-          {unescape(point), makedev(major, minor), type == "cgroup2", split_at_commas(options)});
+      mounts.push_back({unescape(point), makedev(major, minor), type == "cgroup2", split_at_commas(options)});
   }
   return mounts;
 }
@@ -74,7 +73,8 @@ std::optional<uint32_t> number_of_hierarchy(const Mount& mount) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const auto bound = split_at_commas(line.substr(first + 1, second - first - 1));
-    if (!bound.empty() && std::includes(mount.options.begin(), mount.options.end(), bound.begin(), bound.end()))
+    if (!bound.empty() &&
+        std::includes(mount.options.begin(), mount.options.end(), bound.begin(), bound.end()))
       return static_cast<uint32_t>(strtoul(line.c_str(), nullptr, 10));
   }
   return std::nullopt;

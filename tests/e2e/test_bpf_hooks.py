@@ -9,9 +9,11 @@ import os
 import pathlib
 import platform
 import re
+import shutil
+import subprocess
 
 from e2e.bpf_test import HookTest
-from e2e.harness import find_program, free_port, wait_until
+from e2e.harness import find_program, free_port, make_folder, wait_until
 from e2e.own_records import FEW_MS, VictimTest, own_records
 
 WAITS = 200
@@ -119,6 +121,56 @@ class Tracepoint(Hook, VictimTest):
 
 class Uprobe(Hook, VictimTest):
     hook = 'uprobe'
+
+    def assert_measured_and_not(self, measured, other):
+        metrics = self.measure(f'pid:{measured.pid}')
+        self.go_on(measured, 'waited')
+        self.go_on(other, 'waited')
+        scrape = metrics.scrape()
+        self.assertEqual(scrape.label_values('pid'), {str(measured.pid)})
+        own = own_records(measured)['main']
+        self.assertEqual(scrape.value('eventloop_waits_total'), own.waits)
+        self.assertEqual(scrape.value('eventloop_iteration_seconds_count'), own.iterations)
+        self.go_on(measured)
+        self.go_on(other)
+
+    def ready_in(self, *start):
+        """A program for musl, which has its libc in a root of its own: started by a program that makes that
+        folder its root."""
+        root = make_folder(self, None, 0o755)
+        loader = pathlib.Path('lib/ld-musl-x86_64.so.1')
+        for file, place in (pathlib.Path('/', loader), loader), (self.victim('waits_when_told'), 'program'):
+            (root / place).parent.mkdir(exist_ok=True)
+            shutil.copy(file, root / place)
+        program = self.start([*start, root], stdin=subprocess.PIPE)
+        self.wait_for(program, 'ready')
+        return program
+
+
+class UprobeOnMusl(Uprobe):
+    """musl's epoll_wait calls its epoll_pwait: that is one wait, not two."""
+
+    libc = 'musl'
+
+    test_redis_is_measured_and_keeps_its_data = None
+    test_nothing_is_left_in_the_kernel = None
+
+    def test_under_a_chroot(self):
+        self.assert_measured_and_not(self.ready_in('sh', '-c', f'exec chroot "$0" /program {WAITS}'),
+                                     self.ready())
+
+    def test_in_a_container(self):
+        """A mount namespace whose root is the folder."""
+        enter = ('mount --bind "$0" "$0" && cd "$0" && mkdir old && pivot_root . old && '
+                 f'umount -l /old && exec /program {WAITS}')
+        self.assert_measured_and_not(
+            self.ready_in('unshare', '--mount', '--propagation=private', find_program('busybox'), 'sh', '-c', enter),
+            self.ready())
+
+    def test_libc_that_has_been_replaced(self):
+        measured = self.ready_in('sh', '-c', f'exec chroot "$0" /program {WAITS}')
+        os.remove(f'/proc/{measured.pid}/root/lib/ld-musl-x86_64.so.1')
+        self.assert_measured_and_not(measured, self.ready())
 
 
 class Fentry(Hook, VictimTest):
