@@ -171,12 +171,20 @@ $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: 
 $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: defines = -I$(BUILD)/obj
 
 # Victims that only the programs can measure.
-bpf_victims := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf_victims/*.c))
+bpf_victims := $(patsubst %,$(BUILD)/tests/bpf_victims/%,ring_loop foreign_calls)
+# One that needs no libc, for each ABI of the kernel's.
+bare_loops_x86_64 := $(patsubst %,$(BUILD)/tests/bpf_victims/bare_loop_%,x86_64 x32 i386)
+bpf_victims += $(bare_loops_$(shell uname -m))
 test-programs: $(bpf_victims)
 
 $(BUILD)/tests/bpf_victims/%: tests/bpf_victims/%.c $(BUILD)/flags
 	$(call build_victim,CC,$(CC))
 $(BUILD)/tests/bpf_victims/ring_loop: victim_libs = -luring
+
+$(BUILD)/tests/bpf_victims/bare_loop_%: tests/bpf_victims/bare_loop.c $(BUILD)/flags
+	$(call build_victim,CC,$(CC) $(bare_abi_$*) -ffreestanding -fno-stack-protector -fno-pie -static -nostdlib)
+bare_abi_i386 := -m32
+bare_abi_x32 := -mx32
 
 # ---- The page for people: files that the exporter carries within it ------------------------------------------------
 
@@ -359,7 +367,8 @@ manifest_tools_if_possible: | deps
 
 .PHONY: test-vm vm
 # What tells one kernel from another: the hooks, and the probe beside them.
-vm_tests := e2e.test_bpf_hooks e2e.test_event_queue $(addprefix e2e.test_bpf_behaviour.,NestedLoops ReusedNumber) e2e.test_plain_c
+vm_tests := e2e.test_bpf_hooks e2e.test_bpf_abis e2e.test_event_queue \
+  $(addprefix e2e.test_bpf_behaviour.,NestedLoops ReusedNumber) e2e.test_plain_c
 
 test-vm: vm ## run the tests of BPF on Debian's kernels, emulated (minutes)
 	@tests/vm/run $(vm_tests)

@@ -36,7 +36,7 @@ class Machine:
     def lines(self):
         """What the console says, line by line."""
         # What the kernel does not know it hands on to /init, as its environment.
-        parameters = ['console=ttyS0', 'quiet', 'panic=-1', f'ROOT={ROOT}', f'BUILD={BUILD}',
+        parameters = ['console=ttyS0', 'quiet', 'panic=-1', 'syscall.x32=y', f'ROOT={ROOT}', f'BUILD={BUILD}',
                       f'"RUN={self.command}"']
         process = subprocess.Popen(
             ['qemu-system-x86_64', '-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max',
