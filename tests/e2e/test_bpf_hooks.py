@@ -161,6 +161,9 @@ class UprobeOnMusl(Uprobe):
 
     def test_in_a_container(self):
         """A mount namespace whose root is the folder."""
+        with open('/proc/self/mounts') as mounts:
+            if [line.split()[2] for line in mounts if line.split()[1] == '/'][-1] == 'rootfs':
+                self.skipTest('pivot_root does not work on an initramfs')
         enter = ('mount --bind "$0" "$0" && cd "$0" && mkdir old && pivot_root . old && '
                  f'umount -l /old && exec /program {WAITS}')
         self.assert_measured_and_not(

@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 from e2e.bpf_test import BpfTest, remove_cgroup
-from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, LooptapTest,
-                         make_folder, require_root, wait_until)
+from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, STATIC_PLAIN_EPOLL,
+                         LooptapTest, make_folder, require_root, wait_until)
 from e2e.own_records import VictimTest
 
 NO_SUCH_PID = 4194304  # PID_MAX_LIMIT: never given
@@ -220,6 +220,48 @@ class Refusals(LooptapTest):
         require_root('runs the exporter as another user')
         said = self.refused('--bpf.target=all', **self.unprivileged())
         self.assertIn('CAP_BPF and CAP_PERFMON', said)
+
+    def refused_through(self, *starts, target='all', hook='auto', status=2):
+        """Its one line, where other programs start it: each makes something be missing."""
+        require_root('takes something away from the exporter')
+        program = self.start([*starts, LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
+                              f'--segments.dir={self.segments}', f'--bpf.target={target}', f'--bpf.hook={hook}'])
+        self.assertEqual(program.wait(), status, program)
+        self.assertEqual(len(program.err.splitlines()), 1, program)
+        return program.err
+
+    def test_one_privilege_that_is_missing_is_named_alone(self):
+        for number, name, other in (39, 'CAP_BPF', 'CAP_PERFMON'), (38, 'CAP_PERFMON', 'CAP_BPF'):
+            said = self.refused_through('setpriv', f'--bounding-set=-cap_{number},-sys_admin')
+            self.assertIn(f'missing: {name} (or root)', said)
+            self.assertNotIn(other, said)
+
+    def test_of_an_old_kernel(self):
+        said = self.refused_through('setarch', '--uname-2.6')
+        self.assertRegex(said, r'needs Linux 5\.12 or newer: this is 2\.6')
+
+    def test_of_a_kernel_without_types(self):
+        said = self.refused_through('unshare', '--mount', 'sh', '-c',
+                                    'mount -t tmpfs none /sys/kernel && exec "$@"', 'sh')
+        self.assertIn('CONFIG_DEBUG_INFO_BTF', said)
+        self.assertIn('/sys/kernel/btf/vmlinux', said)
+
+    def test_of_a_cgroup_where_there_are_none(self):
+        said = self.refused_through('unshare', '--mount', 'sh', '-c',
+                                    'umount --recursive --lazy /sys/fs/cgroup && exec "$@"', 'sh',
+                                    target='cgroup:/system.slice')
+        self.assertIn('cgroup:/system.slice', said)
+
+    def test_of_a_libc_where_there_is_none(self):
+        program = self.start([STATIC_PLAIN_EPOLL, '100000'])
+        said = self.refused_through(target=f'pid:{program.pid}', hook='uprobe')
+        self.assertIn('no process has a libc', said)
+
+    def test_of_tracepoints_that_cannot_be_reached(self):
+        said = self.refused_through('unshare', '--mount', 'sh', '-c',
+                                    'mount -t tmpfs none /sys/kernel/tracing && exec "$@"', 'sh',
+                                    'setpriv', '--bounding-set=-sys_admin', hook='tracepoint')
+        self.assertRegex(said, 'tracefs at /sys/kernel/tracing: .*(permitted|denied)')
 
     def test_without_privilege_it_serves_without_ebpf(self):
         require_root('runs the exporter as another user')
