@@ -20,6 +20,7 @@ import os
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -137,8 +138,7 @@ EMPTY = ('tracepoint:syscalls:sys_enter_epoll_wait { $nothing = 0 } '
 COUNTING = ('tracepoint:syscalls:sys_enter_epoll_wait { @entered = count() } '
             'tracepoint:syscalls:sys_exit_epoll_wait { @returned = count() } ')
 TIMING = ('tracepoint:syscalls:sys_enter_epoll_wait { @start[tid] = nsecs } '
-          'tracepoint:syscalls:sys_exit_epoll_wait /@start[tid]/ '
-          '{ @ns = hist(nsecs - @start[tid]); delete(@start[tid]); @returned = count() } ')
+          'tracepoint:syscalls:sys_exit_epoll_wait { @ns = hist(nsecs - @start[tid]) } ')
 
 
 def bpftrace(script):
@@ -149,9 +149,9 @@ def bpftrace(script):
                               script + 'interval:ms:100 { printf("attached\\n") }']) as program:
             wait_until_ready(program, lambda: 'attached' in program.out)
             yield
-        if '@returned' in script:
-            counted = float(re.search(r'@returned: (\d+)', program.out)[1])
-            check_count(counted, target.waits - before)
+        counts = re.findall(r'^@returned: (\d+)|^[\[(][^\])]*[\])] +(\d+) \|', program.out, re.M)
+        if script in (COUNTING, TIMING):
+            check_count(sum(float(one or other) for one, other in counts), target.waits - before)
     return watching
 
 
@@ -271,6 +271,13 @@ class Costs:
         """What a way adds to the target's call, as a part of what another adds."""
         return self.added(way, 'target', call).median / self.added(other_way, 'target', call).median
 
+    def of_what_is_added(self, way, other_way, least):
+        """The same, of what both add to what the least way adds already."""
+        own, others = (statistics.median(figures[name]['target']['epoll_wait']
+                                         - figures[least]['target']['epoll_wait']
+                                         for figures in self.rounds) for name in (way, other_way))
+        return own / others
+
     def table(self, column, pattern):
         calls = ' | '.join(CALLS)
         lines = [f'| watched by | target: {calls} | another program: {calls} |',
@@ -300,6 +307,9 @@ def report_here(report, costs):
             ratio = costs.of('looptap, tracepoint', way, 'epoll_wait')
             report.target(f'tracepoints: added to an epoll_wait, of what is added where {way}',
                           ratio, MOST_OF_BPFTRACE, '{:.2f}')
+    if {'looptap, tracepoint', 'empty programs', 'bpftrace times'} <= set(costs.ways):
+        report.say('Of what bpftrace that times adds to the bare tracepoints, looptap adds to them: '
+                   f'{costs.of_what_is_added("looptap, tracepoint", "bpftrace times", "empty programs"):.2f}')
 
 
 def report_fentry(report, costs):
