@@ -68,15 +68,18 @@ void LoopMonitor::follow_processes() {
   for (auto& [id, process] : processes_) process.is_known = false;
   for (const SourceProcess* from : source_processes()) {
     const auto known = processes_.find(from->id);
-    if (known == processes_.end())
+    if (known == processes_.end()) {
       young.push_back(from);
-    else
-      known->second.is_known = true;
+      continue;
+    }
+    Process& process = known->second;
+    process.is_known = true;
+    if (from->dead_since_ns) pid_labels_.release(from->id, process.identity, process.view.pid);
   }
   // Those that are gone first: their labels are free.
   std::erase_if(processes_, [&](const auto& entry) {
     const Process& process = entry.second;
-    if (!process.is_known) pid_labels_.give_back(process.identity, process.view.pid);
+    if (!process.is_known) pid_labels_.give_back(entry.first, process.identity, process.view.pid);
     return !process.is_known;
   });
   // The younger of two with one name and pid gets the longer label, in whatever order they were found.
@@ -88,7 +91,8 @@ void LoopMonitor::follow_processes() {
     process.identity = from->identity;
     process.view.id = from->id;
     process.view.name = from->identity.name;
-    process.view.pid = pid_labels_.take(from->identity);
+    process.view.pid = pid_labels_.take(from->id, from->identity);
+    if (from->dead_since_ns) pid_labels_.release(from->id, from->identity, process.view.pid);
     process.view.pid_namespace = from->identity.pid_namespace;
     process.pid = find_process(from->identity);
     if (!process.pid) continue;
@@ -175,6 +179,8 @@ MonitorTotals LoopMonitor::visit(const OnProcess& on_process, const OnLoop& on_l
   for (const auto& source : sources_) totals.losses += source->losses();
   for (const SourceProcess* from : source_processes()) {
     Process& process = processes_.at(from->id);
+    if (!pid_labels_.holds(from->id, process.identity, process.view.pid))
+      continue;  // another one has its labels now
     (process.view.alive ? totals.live_processes : totals.ended_processes)++;
     on_process(process.view);
     for (const LoopSample& sample : from->samples())

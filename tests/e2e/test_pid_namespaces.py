@@ -67,6 +67,26 @@ class PidNamespaces(VictimTest):
                           for labels, waits in metrics.scrape().find('eventloop_waits_total')},
                          {'1': 4, f'1@{younger.pid_namespace}': 6})
 
+    def test_next_life_of_a_container_has_the_labels_of_the_last_one(self):
+        metrics = self.serve()
+        first = self.start_contained(3)
+        # Its namespace is made while the other one has its number.
+        second = self.start([self.unshare, '--pid', '--fork', '--kill-child', '--mount-proc', '/bin/sh', '-c',
+                             'read told && exec "$@"', 'sh', self.victim('rests'), '5'], [PROBE],
+                            stdin=subprocess.PIPE)
+        first.process.kill()
+        first.wait()
+        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'it is dead')
+        self.assertEqual(metrics.scrape().value('eventloop_waits_total', pid='1'), 3)  # and still shown
+        second.say('')
+        self.wait_for(second, 'rests')
+        scrape = metrics.scrape()
+        self.assertEqual({labels['pid']: waits for labels, waits in scrape.find('eventloop_waits_total')}, {'1': 5})
+        self.assertEqual((scrape.value('looptap_segments', state='live'),
+                          scrape.value('looptap_segments', state='ended')), (1, 0))
+        former, latter = read_segments(self.segments)
+        self.assertNotEqual(former.pid_namespace, latter.pid_namespace)
+
     def test_killed_in_a_stall_is_told_though_the_next_one_has_its_number_at_once(self):
         metrics = self.serve()
         program = self.start_as_first('ready', PYTHON, PROGRAMS / 'asyncio_freezes.py')

@@ -221,8 +221,10 @@ class Lives(PodTest):
         wait_until(lambda: pod.scrape().value('looptap_deaths_in_stall_total') == 1, 'its death is counted')
         pod.wait_until_it_answers(WEB_PORT)
         wait_until(lambda: pod.scrape().value('looptap_segments', state='live') == 1, 'the next one is measured')
-        samples = [(name, *sorted(labels.items())) for name, labels, _ in pod.scrape().samples]
+        scrape = pod.scrape()
+        samples = [(name, *sorted(labels.items())) for name, labels, _ in scrape.samples]
         self.assertEqual(len(samples), len(set(samples)))
+        self.assertEqual(scrape.label_values('pid'), {'1'})  # as before: the series go on
 
     def test_alert_fires_while_the_application_is_frozen_and_resolves(self):
         prometheus = find_program('prometheus')

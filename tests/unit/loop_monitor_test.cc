@@ -89,6 +89,36 @@ TEST_CASE("labels are unique over all sources, the elder has the plain one") {
   CHECK(watched.shown() == Names{"web/7@20", "web/7@30", "web/7", "db/7"});
 }
 
+TEST_CASE("the dead are shown until a living process needs their labels") {
+  set_log_level(LogLevel::kError);
+  Watched watched;
+  ListedProcess& first = watched.first->add("web", 10, 100);
+  watched.first->add("web", 20, 200);
+  CHECK(watched.shown() == Names{"web/7", "web/7@20"});
+  first.dead_since_ns = monotonic_now_ns();
+  CHECK(watched.shown() == Names{"web/7", "web/7@20"});
+  ListedProcess& next = watched.second->add("web", 30, 300);
+  CHECK(watched.shown() == Names{"web/7@20", "web/7"});
+  next.dead_since_ns = monotonic_now_ns();
+  CHECK(watched.shown() == Names{"web/7@20", "web/7"});
+  watched.second->list.clear();
+  CHECK(watched.shown() == Names{"web/7@20"});  // nobody comes back
+}
+
+TEST_CASE("a death in a stall is counted though another process has the labels by then") {
+  set_log_level(LogLevel::kError);
+  Watched watched;
+  watched.first->add("web", 10, 100);
+  CHECK(watched.shown() == Names{"web/7"});
+  watched.first->list.back()->dead_since_ns = monotonic_now_ns();
+  watched.first->add("web", 20, 200);
+  const MonitorTotals totals = watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
+  CHECK(watched.shown() == Names{"web/7"});
+  CHECK(totals.deaths_in_stall == 1);
+  CHECK(totals.live_processes == 1);
+  CHECK(totals.ended_processes == 0);
+}
+
 TEST_CASE("each process comes before its loops, and the dead are not blocked") {
   set_log_level(LogLevel::kError);
   Watched watched;
