@@ -23,6 +23,8 @@ int64_t as_signed(uint64_t value) {
 
 /// value * part / whole, rounded down, without overflow.
 uint64_t share(uint64_t value, uint64_t part, uint64_t whole) {
+  uint64_t product;
+  if (!__builtin_mul_overflow(value, part, &product)) return product / whole;  // the fast one
   return static_cast<uint64_t>(static_cast<unsigned __int128>(value) * part / whole);
 }
 
@@ -51,36 +53,45 @@ uint32_t bucket_of_bound(uint64_t x_ns) {
 }
 
 /// S(0): the time away.
-int64_t away_of(const Observed& observed) {
-  const int64_t away_ns = as_signed(observed.iterations.total_ns) + as_signed(observed.open_at_end_ns) -
-                          as_signed(observed.open_at_start_ns);
+int64_t away_of(const DurationHistogram& closed, uint64_t open_at_end_ns, uint64_t open_at_start_ns) {
+  const int64_t away_ns =
+      as_signed(closed.total_ns) + as_signed(open_at_end_ns) - as_signed(open_at_start_ns);
   return std::clamp<int64_t>(away_ns, 0, kMost_ns);
+}
+int64_t away_of(const Observed& observed) {
+  return away_of(observed.iterations, observed.open_at_end_ns, observed.open_at_start_ns);
 }
 
 }  // namespace
-
-Observed lifetime_of(const LoopSample& sample) {
-  const Reckoning reckoning = reckon(sample);
-  return {sample.iterations, reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
-}
 
 uint64_t observed_ns(const Observed& observed) {
   return static_cast<uint64_t>(as_signed(observed.idle_ns) + away_of(observed));
 }
 
-LatencyDistribution::LatencyDistribution(const Observed& observed, uint32_t lowest_bound)
+LatencyDistribution::LatencyDistribution(const Observed& observed, Use use)
+    : LatencyDistribution(observed.iterations,
+                          {observed.idle_ns, observed.open_at_end_ns, observed.open_at_start_ns}, use) {}
+
+LatencyDistribution::LatencyDistribution(const LoopSample& sample, Use use)
+    : LatencyDistribution(sample.iterations, rest_of(sample), use) {}
+
+LatencyDistribution::Rest LatencyDistribution::rest_of(const LoopSample& sample) {
+  const Reckoning reckoning = reckon(sample);
+  return {reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
+}
+
+LatencyDistribution::LatencyDistribution(const DurationHistogram& closed, const Rest& rest, Use use)
     : end_ns_(bound_ns(LOOPTAP_BUCKETS)) {
-  const DurationHistogram& closed = observed.iterations;
-  away_ns_ = away_of(observed);
-  observed_ns_ = static_cast<int64_t>(looptap::observed_ns(observed));
+  away_ns_ = away_of(closed, rest.open_at_end_ns, rest.open_at_start_ns);
+  observed_ns_ = as_signed(rest.idle_ns) + away_ns_;
 
   // Above the longest of all there is nothing: S is 0 there already.
   uint32_t end = closed.buckets.empty() ? 0 : closed.buckets.back().index + 1;
-  for (const uint64_t open_ns : {observed.open_at_end_ns, observed.open_at_start_ns})
+  for (const uint64_t open_ns : {rest.open_at_end_ns, rest.open_at_start_ns})
     if (open_ns > bound_ns(0))
       end = std::max(end, std::min(bucket_of_bound(open_ns) + 1, uint32_t{LOOPTAP_BUCKETS}));
   excess_ns_.resize(end + 1);
-  longer_.resize(end + 1);
+  if (use == Use::kAll) longer_.resize(end + 1);
 
   // Where a hostile count times a bound may have up to 117 bits, it is given the room.
   uint64_t sum_ns = 0;
@@ -88,23 +99,23 @@ LatencyDistribution::LatencyDistribution(const Observed& observed, uint32_t lowe
   constexpr uint64_t kHalf_ns = kMost_ns / 2;
   const bool is_plausible = sum_ns < kHalf_ns && closed.count() < kHalf_ns / bound_ns(end);
   if (is_plausible)
-    fill<int64_t>(observed, lowest_bound);
+    fill<int64_t>(closed, rest, use);
   else
-    fill<__int128>(observed, lowest_bound);
+    fill<__int128>(closed, rest, use);
 
   // The last bucket has no end of its own: it reaches as far as its longest iteration, or their mean.
-  end_ns_ = std::max(end_ns_, observed.open_at_end_ns);
+  end_ns_ = std::max(end_ns_, rest.open_at_end_ns);
   if (!closed.buckets.empty() && closed.buckets.back().index == LOOPTAP_BUCKETS - 1)
     end_ns_ = std::max(end_ns_, closed.buckets.back().sum_ns / closed.buckets.back().count);
 }
 
 /// From the longest bucket down: what lies above a bound, as a count and a sum.
 template <typename Wide>
-void LatencyDistribution::fill(const Observed& observed, uint32_t lowest_bound) {
-  const DurationHistogram& closed = observed.iterations;
-  const int64_t open_at_end = as_signed(observed.open_at_end_ns);
-  const int64_t open_at_start = as_signed(observed.open_at_start_ns);
-  const double place = lowest_bound < LOOPTAP_FIRST_SUMMED ? mean_place(closed) : 0;
+void LatencyDistribution::fill(const DurationHistogram& closed, const Rest& rest, Use use) {
+  const int64_t open_at_end = as_signed(rest.open_at_end_ns);
+  const int64_t open_at_start = as_signed(rest.open_at_start_ns);
+  const uint32_t lowest_bound = use == Use::kAll ? 0 : LOOPTAP_FIRST_SUMMED;
+  const double place = use == Use::kAll ? mean_place(closed) : 0;
   Wide count = 0, sum_ns = 0;
   auto bucket = closed.buckets.rbegin();
   for (auto k = static_cast<uint32_t>(excess_ns_.size() - 1); k-- > lowest_bound;) {
@@ -122,6 +133,7 @@ void LatencyDistribution::fill(const Observed& observed, uint32_t lowest_bound) 
     const Wide excess =
         sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
     excess_ns_[k] = static_cast<int64_t>(std::clamp<Wide>(excess, excess_ns_[k + 1], away_ns_));
+    if (use != Use::kAll) continue;
     const Wide longer = count + (open_at_end > x) - (open_at_start > x);
     longer_[k] = static_cast<int64_t>(std::clamp<Wide>(longer, longer_[k + 1], kMost_ns));
   }
@@ -131,11 +143,9 @@ void LatencyDistribution::add(const LatencyDistribution& other) {
   // Cut off as each of them is, so that this can be done again and again; what was ordered stays so.
   const auto add_up = [](int64_t& sum, int64_t value) { sum = std::min(sum + value, 2 * (kMost_ns - 1)); };
   excess_ns_.resize(std::max(excess_ns_.size(), other.excess_ns_.size()));
-  longer_.resize(excess_ns_.size());
-  for (size_t k = 0; k < other.excess_ns_.size(); k++) {
-    add_up(excess_ns_[k], other.excess_ns_[k]);
-    add_up(longer_[k], other.longer_[k]);
-  }
+  longer_.resize(std::max(longer_.size(), other.longer_.size()));
+  for (size_t k = 0; k < other.excess_ns_.size(); k++) add_up(excess_ns_[k], other.excess_ns_[k]);
+  for (size_t k = 0; k < other.longer_.size(); k++) add_up(longer_[k], other.longer_[k]);
   add_up(away_ns_, other.away_ns_);
   add_up(observed_ns_, other.observed_ns_);
   end_ns_ = std::max(end_ns_, other.end_ns_);
@@ -240,22 +250,32 @@ std::vector<double> latency_quantiles(const Observed& observed, const std::vecto
   return result;
 }
 
-double duration_quantile(const DurationHistogram& durations, double q) {
+std::vector<double> duration_quantiles(const DurationHistogram& durations,
+                                       const std::vector<double>& quantiles) {
   const double count = static_cast<double>(durations.count());
-  if (count == 0) return std::numeric_limits<double>::quiet_NaN();
-  const double rank = q * count;
+  if (count == 0) return std::vector<double>(quantiles.size(), std::numeric_limits<double>::quiet_NaN());
+  std::vector<double> result;
   double below = static_cast<double>(durations.zero_count);
-  if (below >= rank && below > 0) return rank / below * static_cast<double>(bound_ns(0)) * kNanosecond;
-  for (const auto& bucket : durations.buckets) {
-    const double here = static_cast<double>(bucket.count);
-    if (below + here >= rank) {
-      const double low = static_cast<double>(bound_ns(bucket.index));
-      const double high = static_cast<double>(bound_ns(bucket.index + 1));
-      return (low + (high - low) * (rank - below) / here) * kNanosecond;
+  auto bucket = durations.buckets.begin();
+  for (const double q : quantiles) {
+    const double rank = q * count;
+    const double zero = static_cast<double>(durations.zero_count);
+    if (zero >= rank && zero > 0) {
+      result.push_back(rank / zero * static_cast<double>(bound_ns(0)) * kNanosecond);
+      continue;
     }
-    below += here;
+    while (bucket != durations.buckets.end() && below + static_cast<double>(bucket->count) < rank)
+      below += static_cast<double>((bucket++)->count);
+    if (bucket == durations.buckets.end()) {
+      result.push_back(static_cast<double>(bound_ns(durations.buckets.back().index + 1)) * kNanosecond);
+      continue;
+    }
+    const double low = static_cast<double>(bound_ns(bucket->index));
+    const double high = static_cast<double>(bound_ns(bucket->index + 1));
+    result.push_back((low + (high - low) * (rank - below) / static_cast<double>(bucket->count)) *
+                     kNanosecond);
   }
-  return static_cast<double>(bound_ns(durations.buckets.back().index + 1)) * kNanosecond;
+  return result;
 }
 
 ClassicHistogram duration_histogram(const DurationHistogram& durations, const Bounds& classic_bounds) {

@@ -26,9 +26,6 @@ struct Observed {
   uint64_t open_at_start_ns = 0;  ///< age it had (or one closed in the span had) at the span's start
 };
 
-/// All of a loop's life.
-Observed lifetime_of(const LoopSample& sample);
-
 /// DESIGN's T.
 uint64_t observed_ns(const Observed& observed);
 
@@ -57,9 +54,13 @@ struct LatencyHistogram {
 
 class LatencyDistribution {
  public:
-  /// \param lowest_bound those below it are not looked at, which saves time: for histogram() LOOPTAP_FIRST_SUMMED
-  /// will do, quantile() needs all.
-  explicit LatencyDistribution(const Observed& observed, uint32_t lowest_bound = 0);
+  /// What it can be asked for. For the histogram alone it takes half the time.
+  enum class Use { kAll, kHistogram };
+
+  explicit LatencyDistribution(const Observed& observed, Use use = Use::kAll);
+
+  /// Of all of a loop's life.
+  explicit LatencyDistribution(const LoopSample& sample, Use use = Use::kAll);
 
   /// Takes in another loop's: arrivals are then spread over both. Exact, since all share the buckets.
   void add(const LatencyDistribution& other);
@@ -71,8 +72,8 @@ class LatencyDistribution {
   /// time goes on (for spans with one start), nor as the bound grows.
   LatencyHistogram histogram(const Bounds& classic_bounds) const;
 
-  /// S(x) in ns at bound k (0 .. LOOPTAP_BUCKETS) of the scheme; exact from LOOPTAP_FIRST_SUMMED on. The
-  /// last bucket takes what is longer than its bound, so at LOOPTAP_BUCKETS it is 0.
+  /// S(x) in ns at bound k (0 .. LOOPTAP_BUCKETS) of the scheme; exact from LOOPTAP_FIRST_SUMMED on, and for the
+  /// histogram alone not there below. The last bucket takes what is longer than its bound, so at LOOPTAP_BUCKETS it is 0.
   int64_t excess_ns(uint32_t k) const { return k < excess_ns_.size() ? excess_ns_[k] : 0; }
   int64_t observed_ns() const { return observed_ns_; }
 
@@ -80,11 +81,18 @@ class LatencyDistribution {
   /// How much time with latencies of bucket `k` lies at or below x, a point of that bucket.
   int64_t weight_below(uint32_t k, uint64_t x_ns) const;
 
+  /// What there is beside closed iterations.
+  struct Rest {
+    uint64_t idle_ns, open_at_end_ns, open_at_start_ns;
+  };
+  static Rest rest_of(const LoopSample& sample);
+  LatencyDistribution(const DurationHistogram& closed, const Rest& rest, Use use);
   template <typename Wide>
-  void fill(const Observed& observed, uint32_t lowest_bound);
+  void fill(const DurationHistogram& closed, const Rest& rest, Use use);
 
   std::vector<int64_t> excess_ns_;  // S at every bound, up to the first that nothing lies above
-  std::vector<int64_t> longer_;     // how many iterations are longer than it: by so much S falls behind it
+  std::vector<int64_t> longer_;     // how many iterations are longer than it: by so much S falls behind it;
+                                    // empty: made for the histogram alone
   int64_t away_ns_ = 0;             // S(0)
   int64_t observed_ns_ = 0;         // T
   uint64_t end_ns_ = 0;             // where the last bucket ends
@@ -94,8 +102,10 @@ class LatencyDistribution {
 /// are 0, and then it takes no time to know.
 std::vector<double> latency_quantiles(const Observed& observed, const std::vector<double>& quantiles);
 
-/// The quantile of the durations themselves, in seconds; NaN when there are none.
-double duration_quantile(const DurationHistogram& durations, double q);
+/// Those of the durations themselves, in seconds; NaN when there are none.
+/// \param quantiles ascending.
+std::vector<double> duration_quantiles(const DurationHistogram& durations,
+                                       const std::vector<double>& quantiles);
 
 /// The durations themselves by bound; within a bucket they are taken as evenly spread.
 ClassicHistogram duration_histogram(const DurationHistogram& durations, const Bounds& classic_bounds);

@@ -119,10 +119,14 @@ struct LoopFamilies::WholeProcess {
   Counts counts;
 
   explicit WholeProcess(const ProcessView& process)
-      : id(process.id), name(process.name), pid(process.pid), lifetime(Observed()), recent(Observed()) {}
+      : id(process.id),
+        name(process.name),
+        pid(process.pid),
+        lifetime(Observed(), LatencyDistribution::Use::kHistogram),
+        recent(Observed()) {}
 
   void add(const LoopView& loop, uint32_t stall_bound) {
-    lifetime.add(LatencyDistribution(lifetime_of(loop.sample), LOOPTAP_FIRST_SUMMED));
+    lifetime.add(LatencyDistribution(loop.sample, LatencyDistribution::Use::kHistogram));
     recent.add(LatencyDistribution(loop.window));
     iterations.add(loop.sample.iterations);
     recent_iterations.add(loop.window.iterations);
@@ -156,7 +160,7 @@ void LoopFamilies::add(const LoopView& loop) {
                       {"pid", loop.process.pid},
                       {"loop", ordinal},
                       {"thread", sample.thread_name}});
-  show({loop.id, LatencyDistribution(lifetime_of(sample), LOOPTAP_FIRST_SUMMED),
+  show({loop.id, LatencyDistribution(sample, LatencyDistribution::Use::kHistogram),
         latency_quantiles(loop.window, settings_.quantiles), sample.iterations, loop.window.iterations,
         sample.wakeup_delays, sample.event_queue, Counts(loop, stall_bound_), loop.figures});
 }
@@ -208,11 +212,9 @@ void LoopFamilies::show(const Subject& subject) {
 
   const ClassicHistogram iterations =
       show_durations(iteration_, subject.iterations, kIterationBounds_ns, iteration_bounds());
-  recent_.clear();
-  for (const double q : settings_.quantiles)
-    recent_.push_back(duration_quantile(subject.recent_iterations, q));
-  writer_.add_summary(iteration_quantile_, quantiles_, recent_, iterations.cumulative.back(),
-                      iterations.sum_seconds);
+  writer_.add_summary(iteration_quantile_, quantiles_,
+                      duration_quantiles(subject.recent_iterations, settings_.quantiles),
+                      iterations.cumulative.back(), iterations.sum_seconds);
 
   show_durations(wakeup_delay_, subject.wakeup_delays, kWakeupDelayBounds_ns, wakeup_delay_bounds());
   if (subject.event_queue)

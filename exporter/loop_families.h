@@ -47,7 +47,6 @@ class LoopFamilies {
   LabelNumbers quantiles_, latency_bounds_;
   std::unique_ptr<WholeProcess> whole_process_;  // all of its loops so far
   NativeHistogram native_;
-  std::vector<double> recent_;
 
   MetricFamily latency_{
       "eventloop_latency_seconds",

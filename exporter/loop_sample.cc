@@ -24,6 +24,7 @@ DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) con
   DurationHistogram change;
   change.zero_count = minus_or_zero(zero_count, earlier.zero_count);
   change.total_ns = minus_or_zero(total_ns, earlier.total_ns);
+  change.buckets.reserve(buckets.size());
   auto before = earlier.buckets.begin();
   for (const Bucket& bucket : buckets) {
     while (before != earlier.buckets.end() && before->index < bucket.index) ++before;

@@ -38,7 +38,7 @@ LoopTable::LoopTable()
 
 void LoopTable::add(const LoopView& loop) {
   const LoopSample& sample = loop.sample;
-  const LatencyDistribution latency(lifetime_of(sample));
+  const LatencyDistribution latency(sample);
   const Reckoning reckoning = reckon(sample);
   char utilization[16] = "-";
   if (reckoning.observed_ns())

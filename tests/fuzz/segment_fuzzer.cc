@@ -191,10 +191,8 @@ class Looks {
         LatencyWindow& window = windows[sample.ordinal];
         const Observed observed = window.observed(sample);
         const LatencyDistribution distribution(observed);
-        for (const double q : {0.0, 0.5, 0.99, 1.0}) {
-          (void)distribution.quantile(q);
-          (void)duration_quantile(observed.iterations, q);
-        }
+        for (const double q : {0.0, 0.5, 0.99, 1.0}) (void)distribution.quantile(q);
+        (void)duration_quantiles(observed.iterations, {0.0, 0.5, 0.99, 1.0});
         LatencyHistogram histogram = distribution.histogram(bounds_);
         (void)histogram.classic(bounds_);
         window.tick(sample);

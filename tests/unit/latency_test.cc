@@ -94,7 +94,7 @@ TEST_CASE("what lies below the lowest bound asked for changes nothing above it")
   Observed observed;
   for (int i = 0; i < 300; i++) add(observed.iterations, random_duration(random));
   observed.idle_ns = 5'000'000'000;
-  const LatencyDistribution all(observed), upper(observed, LOOPTAP_FIRST_SUMMED);
+  const LatencyDistribution all(observed), upper(observed, LatencyDistribution::Use::kHistogram);
   for (uint32_t k = LOOPTAP_FIRST_SUMMED; k < LOOPTAP_BUCKETS; k++)
     REQUIRE(all.excess_ns(k) == upper.excess_ns(k));
   const auto expected = all.histogram(kBounds), found = upper.histogram(kBounds);
@@ -170,7 +170,7 @@ TEST_CASE(
   add(observed.iterations, 500 * kMs);
   observed.idle_ns = 400 * kMs;
   const LatencyDistribution latency(observed);
-  CHECK(duration_quantile(observed.iterations, 0.99) < 50e-6);
+  CHECK(duration_quantiles(observed.iterations, {0.99})[0] < 50e-6);
   CHECK(latency.quantile(0.95) == Approx(0.425).epsilon(0.02));   // S(0.425) = 75 ms of T = 1.5 s
   CHECK(latency.quantile(0.5) == Approx(11.7e-6).epsilon(0.02));  // S(0) = 1.1 s, S(20 us) = 0.5 s
   CHECK(latency.quantile(0.25) == 0.0);
@@ -198,7 +198,7 @@ TEST_CASE("the loops of a process together are what one loop with all their iter
 
 TEST_CASE("nothing observed is not a number, always idle is zero") {
   CHECK(std::isnan(LatencyDistribution(Observed{}).quantile(0.5)));
-  CHECK(std::isnan(duration_quantile(DurationHistogram{}, 0.5)));
+  CHECK(std::isnan(duration_quantiles(DurationHistogram{}, {0.5})[0]));
   Observed idle;
   idle.idle_ns = 5000 * kMs;
   const LatencyDistribution latency(idle);
@@ -359,7 +359,11 @@ TEST_CASE("quantiles and buckets of the iterations themselves") {
   DurationHistogram durations;
   for (uint64_t i = 1; i <= 1000; i++) add(durations, i * kMs);
   for (const double q : {0.01, 0.5, 0.95, 0.99})
-    CHECK(duration_quantile(durations, q) == Approx(q).epsilon(0.025));
+    CHECK(duration_quantiles(durations, {q})[0] == Approx(q).epsilon(0.025));
+  const std::vector<double> together = duration_quantiles(durations, {0, 0.01, 0.5, 0.5, 0.99, 1});
+  const double one_by_one[] = {0, 0.01, 0.5, 0.5, 0.99, 1};
+  for (size_t i = 0; i < together.size(); i++)
+    CHECK(together[i] == duration_quantiles(durations, {one_by_one[i]})[0]);
   const ClassicHistogram histogram = duration_histogram(durations, {500, 10 * kMs, 100 * kMs, 10'000 * kMs});
   CHECK(histogram.cumulative[0] == 0);
   CHECK(histogram.cumulative[1] == Approx(10).margin(1));
