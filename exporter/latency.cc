@@ -109,7 +109,8 @@ LatencyDistribution::LatencyDistribution(const DurationHistogram& closed, const 
     end_ns_ = std::max(end_ns_, closed.buckets.back().sum_ns / closed.buckets.back().count);
 }
 
-/// From the longest bucket down: what lies above a bound, as a count and a sum.
+/// From the longest bucket down: what lies above a bound, as a count and a sum. Both change at the bounds of buckets that
+/// hold any, and are the same from there to the next.
 template <typename Wide>
 void LatencyDistribution::fill(const DurationHistogram& closed, const Rest& rest, Use use) {
   const int64_t open_at_end = as_signed(rest.open_at_end_ns);
@@ -118,8 +119,9 @@ void LatencyDistribution::fill(const DurationHistogram& closed, const Rest& rest
   const double place = use == Use::kAll ? mean_place(closed) : 0;
   Wide count = 0, sum_ns = 0;
   auto bucket = closed.buckets.rbegin();
-  for (auto k = static_cast<uint32_t>(excess_ns_.size() - 1); k-- > lowest_bound;) {
-    for (; bucket != closed.buckets.rend() && bucket->index >= k; ++bucket) {
+  auto k = static_cast<uint32_t>(excess_ns_.size() - 1);
+  while (k > lowest_bound) {
+    if (bucket != closed.buckets.rend() && bucket->index == k - 1) {
       count += static_cast<Wide>(bucket->count);
       if (bucket->index >= LOOPTAP_FIRST_SUMMED) {
         sum_ns += static_cast<Wide>(bucket->sum_ns);
@@ -128,14 +130,18 @@ void LatencyDistribution::fill(const DurationHistogram& closed, const Rest& rest
         const double high = static_cast<double>(bound_ns(bucket->index + 1));
         sum_ns += static_cast<Wide>(static_cast<double>(bucket->count) * (low + place * (high - low)));
       }
+      ++bucket;
     }
-    const int64_t x = as_signed(bound_ns(k));
-    const Wide excess =
-        sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) - std::max<int64_t>(0, open_at_start - x);
-    excess_ns_[k] = static_cast<int64_t>(std::clamp<Wide>(excess, excess_ns_[k + 1], away_ns_));
-    if (use != Use::kAll) continue;
-    const Wide longer = count + (open_at_end > x) - (open_at_start > x);
-    longer_[k] = static_cast<int64_t>(std::clamp<Wide>(longer, longer_[k + 1], kMost_ns));
+    const uint32_t last = bucket == closed.buckets.rend() ? 0 : bucket->index + 1;
+    for (const uint32_t end = std::max(last, lowest_bound); k > end;) {
+      const int64_t x = as_signed(bound_ns(--k));
+      const Wide excess = sum_ns - count * x + std::max<int64_t>(0, open_at_end - x) -
+                          std::max<int64_t>(0, open_at_start - x);
+      excess_ns_[k] = static_cast<int64_t>(std::clamp<Wide>(excess, excess_ns_[k + 1], away_ns_));
+      if (use != Use::kAll) continue;
+      const Wide longer = count + (open_at_end > x) - (open_at_start > x);
+      longer_[k] = static_cast<int64_t>(std::clamp<Wide>(longer, longer_[k + 1], kMost_ns));
+    }
   }
 }
 
@@ -187,10 +193,20 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
   const auto zero_weight = static_cast<uint64_t>(observed_ns_ - excess_ns(kFirst));
   histogram.zero_count = zero_weight / kObservation_ns;
 
+  // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
   const auto end = static_cast<uint32_t>(excess_ns_.size() - 1);
-  if (end > kFirst) histogram.counts.reserve(end - kFirst);
-  for (uint32_t k = kFirst; k < end; k++)
-    histogram.counts.push_back(static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]) / kObservation_ns);
+  if (end > kFirst) histogram.counts.resize(end - kFirst);
+  double x = static_cast<double>(bound_ns(kFirst)), excess = static_cast<double>(excess_ns(kFirst));
+  double area = x * 0.5 * (static_cast<double>(away_ns_) + excess);
+  for (uint32_t k = kFirst; k < end; k++) {
+    histogram.counts[k - kFirst] = static_cast<uint64_t>(excess_ns_[k] - excess_ns_[k + 1]) / kObservation_ns;
+    const double next_x = static_cast<double>(bound_ns(k + 1));
+    const double next_excess = static_cast<double>(excess_ns_[k + 1]);
+    area += (next_x - x) * 0.5 * (excess + next_excess);
+    x = next_x;
+    excess = next_excess;
+  }
+  histogram.sum_seconds = area / kObservation_ns * kNanosecond;
 
   for (const uint64_t x : classic_bounds) {
     uint64_t weight = 0;
@@ -202,14 +218,6 @@ LatencyHistogram LatencyDistribution::histogram(const Bounds& classic_bounds) co
     }
     histogram.bound_counts.push_back(weight / kObservation_ns);
   }
-
-  // The mean latency times T is the area under S; one observation a millisecond makes that the sum.
-  double area = static_cast<double>(bound_ns(kFirst)) * 0.5 *
-                (static_cast<double>(away_ns_) + static_cast<double>(excess_ns(kFirst)));
-  for (uint32_t k = kFirst; k < end; k++)
-    area += static_cast<double>(bound_ns(k + 1) - bound_ns(k)) * 0.5 *
-            (static_cast<double>(excess_ns_[k]) + static_cast<double>(excess_ns_[k + 1]));
-  histogram.sum_seconds = area / kObservation_ns * kNanosecond;
   return histogram;
 }
 
@@ -221,7 +229,8 @@ ClassicHistogram LatencyHistogram::classic(const Bounds& bounds) const {
   uint32_t k = kFirst;
   for (size_t i = 0; i < bounds.size(); i++) {
     const bool within_zero = bounds[i] <= bound_ns(kFirst);
-    for (; k < end && bound_ns(k + 1) < bounds[i]; k++) below += counts[k - kFirst];
+    const uint32_t its_bucket = within_zero ? kFirst : bucket_of_bound(bounds[i]);
+    for (; k < std::min(end, its_bucket); k++) below += counts[k - kFirst];
     histogram.cumulative.push_back(within_zero ? bound_counts[i] : below + bound_counts[i]);
   }
   for (; k < end; k++) below += counts[k - kFirst];

@@ -66,9 +66,11 @@ void set_native(NativeHistogram& native, const DurationHistogram& durations) {
   native.schema = kSchema;
   native.zero_threshold = bound_seconds(0);
   native.zero_count = durations.zero_count;
-  native.buckets.clear();
-  for (const auto& bucket : durations.buckets)
-    native.buckets.push_back({kFirstIndex + static_cast<int32_t>(bucket.index), bucket.count});
+  native.buckets.resize(durations.buckets.size());
+  std::transform(durations.buckets.begin(), durations.buckets.end(), native.buckets.begin(),
+                 [](const DurationHistogram::Bucket& bucket) -> NativeHistogram::Bucket {
+                   return {kFirstIndex + static_cast<int32_t>(bucket.index), bucket.count};
+                 });
 }
 
 /// The figures that are numbers and add up.

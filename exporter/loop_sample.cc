@@ -24,7 +24,8 @@ DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) con
   DurationHistogram change;
   change.zero_count = minus_or_zero(zero_count, earlier.zero_count);
   change.total_ns = minus_or_zero(total_ns, earlier.total_ns);
-  change.buckets.reserve(buckets.size());
+  change.buckets.resize(buckets.size());
+  auto to = change.buckets.begin();
   auto before = earlier.buckets.begin();
   for (const Bucket& bucket : buckets) {
     while (before != earlier.buckets.end() && before->index < bucket.index) ++before;
@@ -33,8 +34,9 @@ DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) con
       moved.count = minus_or_zero(bucket.count, before->count);
       moved.sum_ns = minus_or_zero(bucket.sum_ns, before->sum_ns);
     }
-    if (moved.count) change.buckets.push_back(moved);
+    if (moved.count) *to++ = moved;
   }
+  change.buckets.erase(to, change.buckets.end());
   return change;
 }
 
