@@ -13,7 +13,13 @@ enum { WAITS = 100 };
 
 /* close, dup2, exit, exit_group, epoll_wait, epoll_pwait, dup3, io_uring_enter, epoll_pwait2 */
 static const int numbers[] = {3, 33, 60, 231, 232, 281, 292, 426, 441};
-enum { I386_EPOLL_WAIT = 256, I386_GETPID = 20, X32 = 0x40000000, X32_GETPID = X32 + 39, X32_EPOLL_WAIT = X32 + 232 };
+enum {
+  I386_EPOLL_WAIT = 256,
+  I386_GETPID = 20,
+  X32 = 0x40000000,
+  X32_GETPID = X32 + 39,
+  X32_EPOLL_WAIT = X32 + 232
+};
 
 static long call_i386(int number, int epoll, int most) {
   long result;
