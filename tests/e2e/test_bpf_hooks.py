@@ -123,7 +123,7 @@ class Uprobe(Hook, VictimTest):
     hook = 'uprobe'
 
     def assert_measured_and_not(self, measured, other):
-        metrics = self.measure(f'pid:{measured.pid}')
+        metrics = self.measure(f'--bpf.target=pid:{measured.pid}')
         self.go_on(measured, 'waited')
         self.go_on(other, 'waited')
         scrape = metrics.scrape()
