@@ -42,39 +42,40 @@ std::vector<const SourceProcess*> LoopMonitor::source_processes() const {
   return all;
 }
 
-void LoopMonitor::read_all(uint64_t now_ns, Look look) {
+std::vector<LoopMonitor::Known> LoopMonitor::read_all(uint64_t now_ns, Look look) {
   for (const auto& source : sources_) {
     source->refresh(now_ns);
     source->read(now_ns);
   }
-  follow_processes();
-  for (const SourceProcess* from : source_processes()) {
-    Process& process = processes_.at(from->id);
+  std::vector<Known> all = follow_processes();
+  for (const auto& [from, process] : all) {
     for (const LoopSample& sample : from->samples()) {
-      if (process.loops.contains(sample.ordinal)) continue;
+      if (process->loops.contains(sample.ordinal)) continue;
       // All of a young process lies within the window; of an old one, only what we see from now on.
       const bool young = from->identity.created_ns + window_ns_ >= now_ns;
       const bool new_born = from->identity.created_ns + LoopHistory::kColumn_ns >= now_ns;
-      process.loops.emplace(sample.ordinal,
-                            Loop{++last_loop_id_, young ? LatencyWindow() : LatencyWindow(sample),
-                                 LoopHistory(new_born ? LoopSample() : sample), std::nullopt});
+      process->loops.emplace(sample.ordinal,
+                             Loop{++last_loop_id_, young ? LatencyWindow() : LatencyWindow(sample),
+                                  LoopHistory(new_born ? LoopSample() : sample), std::nullopt});
     }
-    look_at(*from, process, now_ns, look);
+    look_at(*from, *process, now_ns, look);
   }
+  return all;
 }
 
-void LoopMonitor::follow_processes() {
+std::vector<LoopMonitor::Known> LoopMonitor::follow_processes() {
+  std::vector<Known> all;
   std::vector<const SourceProcess*> young;
   for (auto& [id, process] : processes_) process.is_known = false;
   for (const SourceProcess* from : source_processes()) {
-    const auto known = processes_.find(from->id);
-    if (known == processes_.end()) {
-      young.push_back(from);
-      continue;
-    }
-    Process& process = known->second;
+    const auto [place, is_new] = processes_.try_emplace(from->id);
+    Process& process = place->second;
     process.is_known = true;
-    if (from->dead_since_ns) pid_labels_.release(from->id, process.identity, process.view.pid);
+    all.push_back({from, &process});
+    if (is_new)
+      young.push_back(from);
+    else if (from->dead_since_ns)
+      pid_labels_.release(from->id, process.identity, process.view.pid);
   }
   // Those that are gone first: their labels are free.
   std::erase_if(processes_, [&](const auto& entry) {
@@ -87,7 +88,7 @@ void LoopMonitor::follow_processes() {
     return a->identity.created_ns < b->identity.created_ns;
   });
   for (const SourceProcess* from : young) {
-    Process& process = processes_[from->id];
+    Process& process = processes_.at(from->id);
     process.identity = from->identity;
     process.view.id = from->id;
     process.view.name = from->identity.name;
@@ -99,6 +100,7 @@ void LoopMonitor::follow_processes() {
     process.view.container = read_container(*process.pid);
     process.figures.emplace(*process.pid, process.identity.start_ticks);
   }
+  return all;
 }
 
 void LoopMonitor::look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look) {
@@ -148,13 +150,7 @@ void LoopMonitor::note_death(const SourceProcess& from, Process& process) {
 }
 
 LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, Loop& loop, uint64_t now_ns) {
-  LoopView view{process.view,
-                sample,
-                loop.id,
-                0,
-                std::nullopt,
-                loop.window.observed(sample),
-                loop.history.utilization(sample)};
+  LoopView view{process.view, sample, loop.id, 0, std::nullopt, loop.window.observed(sample), loop.history};
   if (process.view.alive) {
     view.blocked_ns = blocked_ns(sample);
     // Stopped inside a wait: its deadline may be far, or none.
@@ -172,19 +168,18 @@ LoopView LoopMonitor::view_of(const Process& process, const LoopSample& sample, 
 MonitorTotals LoopMonitor::visit(const OnProcess& on_process, const OnLoop& on_loop) {
   std::lock_guard lock(mutex_);
   const uint64_t now_ns = monotonic_now_ns();
-  read_all(now_ns, Look::kToShow);
+  const std::vector<Known> all = read_all(now_ns, Look::kToShow);
 
   MonitorTotals totals;
   totals.deaths_in_stall = deaths_in_stall_;
   for (const auto& source : sources_) totals.losses += source->losses();
-  for (const SourceProcess* from : source_processes()) {
-    Process& process = processes_.at(from->id);
-    if (!pid_labels_.holds(from->id, process.identity, process.view.pid))
+  for (const auto& [from, process] : all) {
+    if (from->dead_since_ns && !pid_labels_.holds(from->id, process->identity, process->view.pid))
       continue;  // another one has its labels now
-    (process.view.alive ? totals.live_processes : totals.ended_processes)++;
-    on_process(process.view);
+    (process->view.alive ? totals.live_processes : totals.ended_processes)++;
+    on_process(process->view);
     for (const LoopSample& sample : from->samples())
-      on_loop(view_of(process, sample, process.loops.at(sample.ordinal), now_ns));
+      on_loop(view_of(*process, sample, process->loops.at(sample.ordinal), now_ns));
   }
   return totals;
 }
@@ -218,11 +213,9 @@ void LoopMonitor::tick_until_stopped() {
     if (window_due) next += interval;
     if (column_due) next_column += column;
     const auto unix_s = static_cast<uint32_t>(system_clock::to_time_t(system_clock::now()));
-    read_all(monotonic_now_ns(), Look::kToKeepTheBooks);
-    for (const SourceProcess* from : source_processes()) {
-      Process& process = processes_.at(from->id);
+    for (const auto& [from, process] : read_all(monotonic_now_ns(), Look::kToKeepTheBooks)) {
       for (const LoopSample& sample : from->samples()) {
-        Loop& loop = process.loops.at(sample.ordinal);
+        Loop& loop = process->loops.at(sample.ordinal);
         if (window_due) loop.window.tick(sample);
         if (column_due) loop.history.tick(sample, unix_s);
       }

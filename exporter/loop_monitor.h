@@ -40,7 +40,7 @@ struct LoopView {
   uint64_t blocked_ns;                   ///< DESIGN's "blocked"; 0 for the dead
   std::optional<ThreadFigures> figures;  ///< of the thread that first waited on it
   Observed window;                       ///< in the last --latency.window
-  double utilization;                    ///< in the last minute
+  const LoopHistory& history;            ///< of the last minutes
 };
 
 /// What there is beside processes and loops.
@@ -92,10 +92,15 @@ class LoopMonitor {
     bool is_known = false;           // to its source, still
     std::map<uint32_t, Loop> loops;  // by ordinal
   };
+  struct Known {
+    const SourceProcess* from;
+    Process* process;
+  };
 
   enum class Look { kToShow, kToKeepTheBooks };
-  void read_all(uint64_t now_ns, Look look);
-  void follow_processes();
+  /// \return the processes of all sources, as they stay until it is called again.
+  std::vector<Known> read_all(uint64_t now_ns, Look look);
+  std::vector<Known> follow_processes();
   void look_at(const SourceProcess& from, Process& process, uint64_t now_ns, Look look);
   void note_death(const SourceProcess& from, Process& process);
   static LoopView view_of(const Process& process, const LoopSample& sample, Loop& loop, uint64_t now_ns);

@@ -67,7 +67,7 @@ ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
   json["p50_seconds"] = latency[0];
   json["p95_seconds"] = latency[1];
   json["p99_seconds"] = latency[2];
-  json["utilization"] = loop.utilization;
+  json["utilization"] = loop.history.utilization(sample);
   json["iterations_per_second"] =
       observed_seconds > 0 ? static_cast<double>(loop.window.iterations.count()) / observed_seconds : NAN;
   json["iterations_total"] = sample.iterations.count();

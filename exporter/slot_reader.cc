@@ -205,13 +205,10 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   LoopSample sample;
   if (seen_before) {  // it will hardly need more room than the one before
     sample.iterations.buckets.reserve(place->iterations.buckets.size());
-    sample.wakeup_delays.buckets.reserve(place->wakeup_delays.buckets.size());
+    if (taken == Copy::kTaken) sample.wakeup_delays.buckets.reserve(place->wakeup_delays.buckets.size());
   }
   fill_sample(copy, ordinal, now_ns, sample);
-  if (taken == Copy::kTaken)
-    fill_delays(copy, sample.wakeup_delays);
-  else
-    sample.wakeup_delays = place->wakeup_delays;
+  if (taken == Copy::kTaken) fill_delays(copy, sample.wakeup_delays);
   const uint64_t clock_ns = std::max(now_ns, monotonic_now_ns());  // the dead are read as of their death
   auto fault = fault_of(sample, clock_ns);
   if (!fault && seen_before) fault = fault_of(*place, sample, taken == Copy::kTaken);
@@ -226,6 +223,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   }
   slot.faults = 0;
   slot.stuck_since_ns = 0;
+  if (taken == Copy::kTakenWithoutDelays) sample.wakeup_delays = std::move(place->wakeup_delays);
   if (seen_before) {
     sample.event_queue.swap(place->event_queue);
     *place = std::move(sample);

@@ -2,7 +2,6 @@
 #include "tests/unit/catch.h"
 
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "exporter/label_text.h"
@@ -22,9 +21,9 @@ struct ShownLoop {
   LoopSample sample;
   uint64_t blocked_ns = 0;
   Observed window;
-  double utilization = 0;
+  LoopHistory history;
 
-  LoopView view() const { return {process, sample, 12, blocked_ns, std::nullopt, window, utilization}; }
+  LoopView view() const { return {process, sample, 12, blocked_ns, std::nullopt, window, history}; }
 };
 
 ShownLoop waiting_loop() {
@@ -38,7 +37,7 @@ ShownLoop waiting_loop() {
   loop.sample.events = 9;
   loop.sample.wait_ns = 30 * kSecond;
   loop.window.idle_ns = 30 * kSecond;
-  loop.utilization = 0.25;
+  loop.sample.poll_ns = 10 * kSecond;
   return loop;
 }
 
@@ -105,7 +104,7 @@ TEST_CASE("loops as JSON: the dead are ended, not frozen") {
 TEST_CASE("loops as JSON: what is not known is null") {
   ShownLoop loop = waiting_loop();
   loop.window = {};
-  loop.utilization = std::numeric_limits<double>::quiet_NaN();
+  loop.sample.wait_ns = loop.sample.poll_ns = 0;
   const json shown = only_loop(loop);
   CHECK(shown.at("p99_seconds").is_null());
   CHECK(shown.at("utilization").is_null());
