@@ -47,6 +47,7 @@ Exporter::Exporter(const ExporterOptions& options) : Exporter(options, make_sour
 
 Exporter::Exporter(const ExporterOptions& options, Sources sources)
     : monitor_(std::move(sources.all), {options.window_ns, options.stall_threshold_ns}),
+      looks_(monitor_),
       collector_(monitor_, {options.quantiles, options.latency_bounds_ns, options.stall_threshold_ns,
                             options.aggregate_processes, std::move(sources.bpf_hook)}),
       server_(options.listen_addresses, options.max_connections,

@@ -8,6 +8,7 @@
 #include "exporter/command_line.h"
 #include "exporter/loop_collector.h"
 #include "exporter/loop_monitor.h"
+#include "exporter/periodic_looks.h"
 #include "exporter/web_server.h"
 
 namespace looptap {
@@ -30,6 +31,7 @@ class Exporter {
   Exporter(const ExporterOptions& options, Sources sources);
 
   LoopMonitor monitor_;
+  PeriodicLooks looks_;
   LoopCollector collector_;
   WebServer server_;
 };

@@ -1,7 +1,7 @@
 #include "exporter/loop_monitor.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "exporter/duration.h"
@@ -13,6 +13,7 @@ namespace looptap {
 namespace {
 
 constexpr uint64_t kJustNow_ns = 1'000'000'000;
+constexpr uint64_t kLook_ns = 1'000'000'000;  // within which it is known who lives
 
 }  // namespace
 
@@ -20,17 +21,10 @@ LoopMonitor::LoopMonitor(std::vector<std::unique_ptr<LoopSource>> sources, const
     : window_ns_(settings.window_ns),
       stall_threshold_ns_(settings.stall_threshold_ns),
       sources_(std::move(sources)) {
-  read_all(monotonic_now_ns(), Look::kToKeepTheBooks);
-  ticker_ = std::thread([this] { tick_until_stopped(); });
-}
-
-LoopMonitor::~LoopMonitor() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  stop_.notify_all();
-  ticker_.join();
+  const uint64_t now_ns = monotonic_now_ns();
+  next_tick_ns_ = now_ns + window_ns_ / LatencyWindow::kTicks;
+  next_column_ns_ = now_ns + LoopHistory::kColumn_ns;
+  read_all(now_ns, Look::kToKeepTheBooks);
 }
 
 std::vector<const SourceProcess*> LoopMonitor::source_processes() const {
@@ -192,35 +186,26 @@ std::optional<std::vector<HistoryColumn>> LoopMonitor::history(uint64_t id) {
   return std::nullopt;
 }
 
-void LoopMonitor::tick_until_stopped() {
-  using std::chrono::steady_clock, std::chrono::system_clock;
-  const auto interval = std::chrono::nanoseconds(window_ns_ / LatencyWindow::kTicks);
-  constexpr auto column = std::chrono::nanoseconds(LoopHistory::kColumn_ns);
-  auto next = steady_clock::now() + interval;
-  auto next_column = next - interval + column;
-  std::unique_lock lock(mutex_);
-  constexpr auto kLook = std::chrono::seconds(1);
-  for (;;) {
-    const auto wake = std::min({next, next_column, steady_clock::now() + kLook});
-    if (stop_.wait_until(lock, wake, [this] { return stopping_; })) return;
-    if (wake < std::min(next, next_column)) {  // only to know within a second who lives
-      for (const auto& source : sources_) source->refresh(monotonic_now_ns());
-      continue;
-    }
-    // With the window that is the default, both are due at the same instants.
-    const auto due = std::min(next, next_column);
-    const bool window_due = next == due, column_due = next_column == due;
-    if (window_due) next += interval;
-    if (column_due) next_column += column;
-    const auto unix_s = static_cast<uint32_t>(system_clock::to_time_t(system_clock::now()));
-    for (const auto& [from, process] : read_all(monotonic_now_ns(), Look::kToKeepTheBooks)) {
+uint64_t LoopMonitor::keep_books(uint64_t now_ns) {
+  std::lock_guard lock(mutex_);
+  // With the window that is the default, both are due at the same instants.
+  const uint64_t due_ns = std::min(next_tick_ns_, next_column_ns_);
+  if (now_ns < due_ns) {
+    for (const auto& source : sources_) source->refresh(now_ns);
+  } else {
+    const bool tick_due = next_tick_ns_ == due_ns, column_due = next_column_ns_ == due_ns;
+    if (tick_due) next_tick_ns_ += window_ns_ / LatencyWindow::kTicks;
+    if (column_due) next_column_ns_ += LoopHistory::kColumn_ns;
+    const auto unix_s = static_cast<uint32_t>(time(nullptr));
+    for (const auto& [from, process] : read_all(now_ns, Look::kToKeepTheBooks)) {
       for (const LoopSample& sample : from->samples()) {
         Loop& loop = process->loops.at(sample.ordinal);
-        if (window_due) loop.window.tick(sample);
+        if (tick_due) loop.window.tick(sample);
         if (column_due) loop.history.tick(sample, unix_s);
       }
     }
   }
+  return std::min({next_tick_ns_, next_column_ns_, now_ns + kLook_ns});
 }
 
 }  // namespace looptap

@@ -1,7 +1,6 @@
-// Watches all loops: reads their samples, keeps their windows, on a timer and whenever somebody asks.
+// Watches all loops: reads their samples, keeps their windows, when it is time and whenever somebody asks.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,7 +8,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -60,7 +58,10 @@ class LoopMonitor {
   };
 
   LoopMonitor(std::vector<std::unique_ptr<LoopSource>> sources, const Settings& settings);
-  ~LoopMonitor();
+
+  /// Does what is due by now: looks who lives, moves windows and histories on. PeriodicLooks calls it.
+  /// \return when it wants to be called again, CLOCK_MONOTONIC ns.
+  uint64_t keep_books(uint64_t now_ns);
 
   using OnProcess = std::function<void(const ProcessView&)>;
   using OnLoop = std::function<void(const LoopView&)>;
@@ -105,7 +106,6 @@ class LoopMonitor {
   void note_death(const SourceProcess& from, Process& process);
   static LoopView view_of(const Process& process, const LoopSample& sample, Loop& loop, uint64_t now_ns);
   std::vector<const SourceProcess*> source_processes() const;
-  void tick_until_stopped();
 
   const uint64_t window_ns_;
   const uint64_t stall_threshold_ns_;
@@ -115,9 +115,7 @@ class LoopMonitor {
   PidLabels pid_labels_;
   uint64_t last_loop_id_ = 0;
   uint64_t deaths_in_stall_ = 0;
-  std::condition_variable stop_;
-  bool stopping_ = false;
-  std::thread ticker_;
+  uint64_t next_tick_ns_, next_column_ns_;  // when windows and histories move on
 };
 
 }  // namespace looptap

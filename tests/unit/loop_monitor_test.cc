@@ -21,8 +21,9 @@ class ListedProcess : public SourceProcess {
 /// Shows what it is told to.
 class ListedSource : public LoopSource {
  public:
-  void refresh(uint64_t) override {}
+  void refresh(uint64_t) override { refreshes++; }
   void read(uint64_t now_ns) override {
+    reads++;
     for (const auto& process : list)
       for (LoopSample& sample : process->loops) sample.taken_ns = process->as_of(now_ns);
   }
@@ -50,6 +51,7 @@ class ListedSource : public LoopSource {
 
   std::vector<std::unique_ptr<ListedProcess>> list;
   SourceLosses lost;
+  unsigned refreshes = 0, reads = 0;
 };
 
 /// A monitor of two sources.
@@ -60,6 +62,11 @@ struct Watched {
     second = static_cast<ListedSource*>(sources.emplace_back(std::make_unique<ListedSource>()).get());
     monitor = std::make_unique<LoopMonitor>(std::move(sources),
                                             LoopMonitor::Settings{3600 * kSecond, kSecond / 10});
+  }
+  uint64_t only_loop() {
+    uint64_t id = 0;
+    monitor->visit([](const ProcessView&) {}, [&](const LoopView& loop) { id = loop.id; });
+    return id;
   }
   /// "name/pid" of the processes, in the order in which they are shown.
   std::vector<std::string> shown() {
@@ -166,4 +173,38 @@ TEST_CASE("what the sources lost is added up") {
   const MonitorTotals totals = watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
   CHECK(totals.losses.dropped_loops == 5);
   CHECK(totals.losses.rejected.at(Rejection::kForeign) == 5);
+}
+
+TEST_CASE("books are kept when it is time, and not before") {
+  Watched watched;
+  const uint64_t begun = monotonic_now_ns();
+  watched.first->add("a", 1, 1);
+  const uint64_t loop = watched.only_loop();
+  CHECK(watched.monitor->history(loop)->empty());
+
+  uint64_t next = watched.monitor->keep_books(begun);
+  CHECK(next == begun + kSecond);  // who lives is known within a second
+  CHECK(watched.monitor->history(loop)->empty());
+
+  // A column each five seconds, whenever it is asked.
+  std::vector<size_t> columns;
+  for (uint64_t now = begun; now < begun + 21 * kSecond; now = next) {
+    next = watched.monitor->keep_books(now);
+    REQUIRE(next > now);
+    REQUIRE(next <= now + kSecond);
+    columns.push_back(watched.monitor->history(loop)->size());
+  }
+  CHECK(columns.back() == 4);
+
+  // One that was held up catches up.
+  uint64_t later = begun + 42 * kSecond;
+  while (watched.monitor->keep_books(later) <= later) continue;
+  CHECK(watched.monitor->history(loop)->size() == 8);
+}
+
+TEST_CASE("a look by the way finds who has come and gone, and reads nothing") {
+  Watched watched;
+  const uint64_t begun = monotonic_now_ns();
+  watched.monitor->keep_books(begun + kSecond);
+  CHECK(watched.first->refreshes > watched.first->reads);
 }

@@ -2,6 +2,7 @@
 #include "tests/unit/catch.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "exporter/label_text.h"
