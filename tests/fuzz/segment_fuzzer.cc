@@ -301,30 +301,38 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     begun().look();
   }
 
-  // The whole exporter but its server, now.
+  // The whole exporter but its server and its thread, from now on.
   file.restore();
   due = 0;
+  uint64_t now_ns = monotonic_now_ns();
   std::unique_ptr<LoopMonitor> monitor;
   std::unique_ptr<LoopCollector> collector;
+  const auto begin = [&] {
+    if (monitor) return;
+    std::vector<std::unique_ptr<LoopSource>> sources;
+    sources.push_back(std::make_unique<SegmentDirectory>(file.directory(), 3600 * kSecond_ns));
+    LoopMonitor::Settings watch{};
+    watch.window_ns = 12 * kSecond_ns;
+    monitor = std::make_unique<LoopMonitor>(std::move(sources), watch);
+    CollectorSettings settings{};
+    settings.quantiles = {0.5, 0.99};
+    settings.latency_bounds_ns = {1'000'000, 100'000'000, 10 * kSecond_ns};
+    settings.stall_threshold_ns = 100'000'000;
+    collector = std::make_unique<LoopCollector>(*monitor, settings);
+  };
   const auto show = [&] {
-    if (!monitor) {
-      std::vector<std::unique_ptr<LoopSource>> sources;
-      sources.push_back(std::make_unique<SegmentDirectory>(file.directory(), 3600 * kSecond_ns));
-      LoopMonitor::Settings watch{};
-      watch.window_ns = 3600 * kSecond_ns;
-      monitor = std::make_unique<LoopMonitor>(std::move(sources), watch);
-      CollectorSettings settings{};
-      settings.quantiles = {0.5, 0.99};
-      settings.latency_bounds_ns = {1'000'000, 100'000'000, 10 * kSecond_ns};
-      settings.stall_threshold_ns = 100'000'000;
-      collector = std::make_unique<LoopCollector>(*monitor, settings);
-    }
+    begin();
     check_text(collector->collect(ExpositionFormat::kText));
     check_text(collector->collect(ExpositionFormat::kOpenMetrics));
     (void)collector->collect(ExpositionFormat::kProtobuf);
   };
-  unsigned shows = 0;
-  run(Input(data, size), due, [&](uint8_t what, uint8_t) {
+  unsigned shows = 0, keeps = 0;
+  run(Input(data, size), due, [&](uint8_t what, uint8_t seconds) {
+    if (what == 6 && keeps++ < kMostLooks) {
+      begin();
+      now_ns += seconds % 16 * kSecond_ns;
+      while (monitor->keep_books(now_ns) <= now_ns) continue;
+    }
     if (what == 7 && shows++ < 2) show();
     if (what == 8) file.set_alive(false);
   });
