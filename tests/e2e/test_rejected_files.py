@@ -3,13 +3,17 @@
 import os
 import shutil
 import struct
+import time
 
 from e2e.harness import PLAIN_EPOLL, PROBE, LooptapTest, request, require_root
 
-# Offsets in the header, see preload/segment_layout.h.
-VERSION, HEADER_SIZE, FILE_SIZE, PID = 8, 12, 16, 28
+# Offsets in the header, see preload/segment_layout.h,
+VERSION, HEADER_SIZE, FILE_SIZE, PID, CREATED = 8, 12, 16, 28, 48
 BOOT_ID, REGION_COUNT, REGIONS = 80, 200, 208
 LOOPS_COUNT, LOOPS_OFFSET, LOOPS_STRIDE = REGIONS + 4, REGIONS + 8, REGIONS + 16
+# and in a slot.
+STATE, SETTLED, AWAY_SINCE, WAITS, WAIT_NS, ITERATIONS = 0, 8, 16, 64, 88, 256
+A_DAY_NS = 86_400 * 10 ** 9
 
 
 class RejectedFiles(LooptapTest):
@@ -27,6 +31,15 @@ class RejectedFiles(LooptapTest):
         struct.pack_into('=' + layout, content, offset, *values)
         self.bad.write_bytes(content)
 
+    def change_loop(self, **words):
+        """Writes over words of its loop, in place, as the process would."""
+        content = bytearray(self.bad.read_bytes())
+        [slot] = struct.unpack_from('=Q', content, LOOPS_OFFSET)
+        for name, value in words.items():
+            struct.pack_into('=Q', content, slot + globals()[name], value)
+        with open(self.bad, 'r+b') as file:
+            file.write(content)
+
     def assert_counted_once(self, reason, metrics=None):
         metrics = metrics or self.serve()
         for _ in range(3):
@@ -38,6 +51,13 @@ class RejectedFiles(LooptapTest):
         self.assertEqual(scrape.value('eventloop_waits_total'), 5)
         self.assertEqual(scrape.total('looptap_segments'), 1)
 
+    def assert_all_good(self, metrics=None, waits=10):
+        metrics = metrics or self.serve()
+        for _ in range(3):
+            scrape = metrics.scrape()
+        self.assertEqual(scrape.total('looptap_rejected_segments_total'), 0)
+        self.assertEqual(scrape.total('eventloop_waits_total'), waits)
+
     def test_good_segment_is_not_rejected(self):
         metrics = self.serve()
         for _ in range(3):
@@ -48,9 +68,7 @@ class RejectedFiles(LooptapTest):
     def test_copy_of_a_segment_is_not_rejected(self):
         # Null control of the ones below, which are changed copies.
         self.copy_with(VERSION, 'I', 1)
-        scrape = self.serve().scrape()
-        self.assertEqual(scrape.total('looptap_rejected_segments_total'), 0)
-        self.assertEqual(scrape.total('eventloop_waits_total'), 10)
+        self.assert_all_good()
 
     def test_empty_file(self):
         self.bad.write_bytes(b'')
@@ -108,6 +126,61 @@ class RejectedFiles(LooptapTest):
     def test_segment_of_another_boot(self):
         self.copy_with(BOOT_ID, '36s', b'00000000-0000-4000-8000-000000000000')
         self.assert_counted_once('other_boot')
+
+    def test_segment_made_in_the_future(self):
+        self.copy_with(CREATED, 'Q', time.monotonic_ns() + A_DAY_NS)
+        self.assert_counted_once('future')
+
+    def test_loop_that_moves_in_the_future(self):
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(STATE=0, SETTLED=0, AWAY_SINCE=time.monotonic_ns() + A_DAY_NS)
+        self.assert_counted_once('future')
+
+    def test_loop_that_moved_in_the_past_is_not_rejected(self):
+        # Null control of the one before.
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(STATE=0, SETTLED=0, AWAY_SINCE=time.monotonic_ns() - 10 ** 9)
+        self.assert_all_good()
+
+    def test_more_time_than_there_has_been(self):
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(WAIT_NS=time.monotonic_ns() + A_DAY_NS)
+        self.assert_counted_once('implausible')
+
+    def test_more_iterations_than_there_have_been_nanoseconds(self):
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(ITERATIONS=1 << 62)
+        self.assert_counted_once('implausible')
+
+    def test_as_much_time_as_there_has_been_is_not_rejected(self):
+        # Null control of the ones before.
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(WAIT_NS=time.monotonic_ns() // 2, ITERATIONS=1000)
+        self.assert_all_good()
+
+    def test_counter_that_goes_back(self):
+        self.copy_with(VERSION, 'I', 1)
+        metrics = self.serve()
+        self.assertEqual(metrics.scrape().total('eventloop_waits_total'), 10)
+        self.change_loop(WAITS=4)
+        self.assert_counted_once('regressed', metrics)
+
+    def test_bucket_that_goes_back(self):
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(ITERATIONS=1000)
+        metrics = self.serve()
+        self.assertEqual(metrics.scrape().total('eventloop_waits_total'), 10)
+        self.change_loop(ITERATIONS=999, WAITS=6)
+        self.assert_counted_once('regressed', metrics)
+
+    def test_counters_that_go_on_are_not_rejected(self):
+        # Null control of the ones before.
+        self.copy_with(VERSION, 'I', 1)
+        self.change_loop(ITERATIONS=1000)
+        metrics = self.serve()
+        self.assertEqual(metrics.scrape().total('eventloop_waits_total'), 10)
+        self.change_loop(ITERATIONS=1001, WAITS=6)
+        self.assert_all_good(metrics, waits=11)
 
     def test_directory(self):
         self.bad.mkdir()
