@@ -58,6 +58,7 @@ void check_pid(uint32_t pid) {
 }
 
 constexpr const char* kEpollWaits[] = {"epoll_wait", "epoll_pwait", "epoll_pwait2"};
+constexpr pid_t kEverybody = -1;
 
 }  // namespace
 
@@ -139,11 +140,13 @@ struct BpfPrograms::Loaded {
     keep(link, name);
   }
 
-  void attach_to_function(bpf_program* program, bool at_return, const LibcFile& libc, const char* function) {
+  /// pid: kEverybody, or whose calls alone are trapped.
+  void attach_to_function(bpf_program* program, bool at_return, pid_t pid, const LibcFile& libc,
+                          const char* function) {
     LIBBPF_OPTS(bpf_uprobe_opts, uprobe);
     uprobe.retprobe = at_return;
     uprobe.func_name = function;
-    bpf_link* link = bpf_program__attach_uprobe_opts(program, -1, libc.path.c_str(), 0, &uprobe);
+    bpf_link* link = bpf_program__attach_uprobe_opts(program, pid, libc.path.c_str(), 0, &uprobe);
     if (!link && errno == ENOENT) return;  // an older libc
     const bool refused = !link && (errno == EPERM || errno == EACCES);
     keep(link, std::string(function) + " of " + libc.path +
@@ -193,19 +196,26 @@ struct BpfPrograms::Loaded {
 
   void attach_to_libc(const BpfOptions& options) {
     const BpfTargets& targets = options.targets;
-    const bool only_pids = targets.names.empty() && targets.cgroups.empty() && !targets.all;
-    const auto files = find_libc_files(only_pids ? targets.pids : std::vector<uint32_t>());
-    if (files.empty()) throw std::runtime_error(hook_needs() + "no process has a libc that could be probed");
+    if (targets.names.empty() && targets.cgroups.empty() && !targets.all)
+      for (const uint32_t pid : targets.pids)
+        attach_to_files(static_cast<pid_t>(pid), find_libc_files({pid}),
+                        "process " + std::to_string(pid) + " has no");
+    else
+      attach_to_files(kEverybody, find_libc_files({}), "no process has a");
+  }
+
+  void attach_to_files(pid_t pid, const std::vector<LibcFile>& files, const std::string& none) {
+    if (files.empty()) throw std::runtime_error(hook_needs() + none + " libc that could be probed");
     for (const LibcFile& libc : files) {
       for (const char* create : {"epoll_create", "epoll_create1"})
-        attach_to_function(skeleton->progs.return_epoll_create, true, libc, create);
+        attach_to_function(skeleton->progs.return_epoll_create, true, pid, libc, create);
       for (const char* wait : kEpollWaits) {
         // musl's epoll_wait calls its epoll_pwait.
         if (libc.is_musl && wait == kEpollWaits[0]) continue;
         const bool has_timespec = wait == kEpollWaits[2];
-        attach_to_function(skeleton->progs.return_wait, true, libc, wait);
+        attach_to_function(skeleton->progs.return_wait, true, pid, libc, wait);
         attach_to_function(has_timespec ? skeleton->progs.call_timespec : skeleton->progs.call_milliseconds,
-                           false, libc, wait);
+                           false, pid, libc, wait);
       }
     }
   }

@@ -4,18 +4,16 @@ not taken for what it is not.
 i386 programs are not measured. x32 ones share their functions with x86-64: fentry measures them, tracepoints do not.
 """
 
-import os
 import platform
 import re
 import subprocess
 
-from e2e.bpf_test import BpfTest
+from e2e.bpf_test import MUST_WORK, BpfTest
 from e2e.harness import BUILD, find_program
 from e2e.own_records import VictimTest, own_records
 
 VICTIMS = BUILD / 'tests/bpf_victims'
 BARE_WAITS = 300
-MUST_WORK = os.environ.get('BPF_HOOKS', 'tracepoint').split(',')
 
 
 class Abis:

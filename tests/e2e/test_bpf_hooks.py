@@ -103,6 +103,17 @@ class Hook(HookTest):
         self.assertEqual(ask('GET', 'key'), 'value')
         self.assertEqual(ask('GET', 'count'), '100')
 
+    def test_process_that_is_named_stays_measured_past_exec(self):
+        program = self.start(['/bin/sh', '-c', f'echo ready; read go; exec {self.victim("waits_when_told")} {WAITS}'],
+                             stdin=subprocess.PIPE)
+        self.wait_for(program, 'ready')
+        metrics = self.measure(f'--bpf.target=pid:{program.pid}')
+        program.say('')
+        wait_until(lambda: program.out.count('ready') == 2, f'{program} is ready')
+        self.go_on(program, 'waited')
+        self.assertEqual(metrics.scrape().value('eventloop_waits_total', process='waits_when_told'), WAITS)
+        self.go_on(program)
+
     def test_nothing_is_left_in_the_kernel(self):
         program = self.ready()
         metrics = self.measure(f'--bpf.target=pid:{program.pid}')
@@ -147,6 +158,29 @@ class Uprobe(Hook, VictimTest):
         return program
 
 
+    def code(self, pid):
+        """The first bytes of epoll_wait, in the glibc of a process."""
+        def base(of):
+            with open(f'/proc/{of}/maps') as maps:
+                return next(int(line.split('-')[0], 16) for line in maps if 'libc.so.6' in line)
+        own = ctypes.cast(ctypes.CDLL('libc.so.6').epoll_wait, ctypes.c_void_p).value
+        with open(f'/proc/{pid}/mem', 'rb') as memory:
+            memory.seek(own - base('self') + base(pid))
+            return memory.read(8)
+
+    def test_no_process_is_trapped_but_those_that_are_named(self):
+        """Of these all threads are. Here the main one does not wait at all."""
+        measured, other = (self.start([self.victim('shared_instance'), 'hammer', 100000000])
+                           for _ in range(2))
+        for program in measured, other:
+            wait_until(lambda: len(os.listdir(f'/proc/{program.pid}/task')) > 1, 'it has threads')
+        metrics = self.measure(f'--bpf.target=pid:{measured.pid}')
+        wait_until(lambda: metrics.scrape().total('eventloop_waits_total') > 100, 'it is measured')
+        self.assertEqual(metrics.scrape().label_values('pid'), {str(measured.pid)})
+        self.assertNotEqual(self.code(measured.pid), self.code('self'))
+        self.assertEqual(self.code(other.pid), self.code('self'))
+
+
 class UprobeOnMusl(Uprobe):
     """musl's epoll_wait calls its epoll_pwait: that is one wait, not two."""
 
@@ -154,6 +188,7 @@ class UprobeOnMusl(Uprobe):
 
     test_redis_is_measured_and_keeps_its_data = None
     test_nothing_is_left_in_the_kernel = None
+    test_no_process_is_trapped_but_those_that_are_named = None
 
     def test_under_a_chroot(self):
         self.assert_measured_and_not(self.ready_in('sh', '-c', f'exec chroot "$0" /program {WAITS}'),

@@ -255,7 +255,7 @@ class Refusals(LooptapTest):
     def test_of_a_libc_where_there_is_none(self):
         program = self.start([STATIC_PLAIN_EPOLL, '100000'])
         said = self.refused_through(target=f'pid:{program.pid}', hook='uprobe')
-        self.assertIn('no process has a libc', said)
+        self.assertIn(f'process {program.pid} has no libc', said)
 
     def test_of_tracepoints_that_cannot_be_reached(self):
         said = self.refused_through('unshare', '--mount', 'sh', '-c',
