@@ -75,7 +75,6 @@ static __always_inline struct looptap_process* process_of(struct task_struct* ta
   begun.life = life;
   begun.began_ns = now_ns;
   begun.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
-  begun.cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
   begun.tgid = task->tgid;
   begun.pid = own_number(leader, &begun.pid_namespace);
   BPF_CORE_READ_INTO(&begun.comm, leader, comm);

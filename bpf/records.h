@@ -30,7 +30,6 @@ struct looptap_process {
   uint64_t exiting_ns;        /* CLOCK_MONOTONIC: it has called exit_group; 0: not so far */
   uint64_t ended_ns;          /* CLOCK_MONOTONIC: it was gone, or by exec another; 0: it lives */
   uint64_t start_boottime_ns; /* since boot, suspend included */
-  uint64_t cgroup_id;         /* in the v2 hierarchy */
   uint64_t pid_namespace;     /* inode */
   uint32_t tgid;              /* in the initial PID namespace */
   uint32_t pid;               /* in its own */

@@ -80,7 +80,7 @@ class BoostAsio(VictimTest):
         # The victim's own time begins before its threads and ends after them.
         wall = wall_seconds(program)
         self.assertLessEqual(self.times(scrape), wall)
-        self.assertGreaterEqual(self.times(scrape), wall - 0.05)
+        self.assertGreaterEqual(self.times(scrape), wall - 0.05 - FEW_MS)
         return scrape
 
     def test_slow_handlers_of_three_threads_do_not_block_it(self):
