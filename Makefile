@@ -171,8 +171,8 @@ $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: 
 $(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: defines = -I$(BUILD)/obj
 
 # Victims that only the programs can measure.
-bpf_victims := $(patsubst %,$(BUILD)/tests/bpf_victims/%,ring_loop foreign_calls)
-# One that needs no libc, for each ABI of the kernel's.
+bpf_victims := $(filter-out %/bare_loop,$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf_victims/*.c)))
+# One needs no libc: it is built for each ABI of the kernel's.
 bare_loops_x86_64 := $(patsubst %,$(BUILD)/tests/bpf_victims/bare_loop_%,x86_64 x32 i386)
 bpf_victims += $(bare_loops_$(shell uname -m))
 test-programs: $(bpf_victims)

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 
 from e2e.bpf_test import HookTest
-from e2e.harness import find_program, free_port, make_folder, wait_until
+from e2e.harness import PYTHON, find_program, free_port, make_folder, wait_until
 from e2e.own_records import FEW_MS, VictimTest, own_records
 
 WAITS = 200
@@ -104,8 +104,9 @@ class Hook(HookTest):
         self.assertEqual(ask('GET', 'count'), '100')
 
     def test_process_that_is_named_stays_measured_past_exec(self):
-        program = self.start(['/bin/sh', '-c', f'echo ready; read go; exec {self.victim("waits_when_told")} {WAITS}'],
-                             stdin=subprocess.PIPE)
+        victim = self.victim('waits_when_told')
+        program = self.start([PYTHON, '-c', 'import os; print("ready", flush=True); input(); '
+                              f'os.execv("{victim}", ["{victim}", "{WAITS}"])'], stdin=subprocess.PIPE)
         self.wait_for(program, 'ready')
         metrics = self.measure(f'--bpf.target=pid:{program.pid}')
         program.say('')
