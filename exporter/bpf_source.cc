@@ -28,6 +28,7 @@ ProcessIdentity identity_of(const looptap_process& process) {
   identity.name = label_text(std::string_view(process.comm, strnlen(process.comm, sizeof process.comm)));
   identity.pid = process.pid;
   identity.pid_namespace = process.pid_namespace;
+  identity.initial_pid = process.tgid;
   identity.start_ticks = start_ticks(process.start_boottime_ns);
   identity.created_ns = process.began_ns;
   return identity;

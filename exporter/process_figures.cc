@@ -19,6 +19,7 @@ namespace looptap {
 namespace {
 
 const std::string kProc = "/proc/";
+constexpr uint64_t kInitialNamespace = 0xeffffffc;  // of pids, on every Linux
 
 /// The inode of a process' PID namespace; 0 where we may not look.
 uint64_t namespace_of(const std::string& process) {
@@ -139,10 +140,13 @@ std::optional<pid_t> find_process(const ProcessIdentity& identity) {
     return read_stat(file).start_ticks == identity.start_ticks &&
            innermost_number(kProc + name + "/status") == identity.pid;
   };
-  if (identity.pid_namespace == own_namespace()) {
-    const std::string name = std::to_string(identity.pid);
-    return matches(name) ? std::optional<pid_t>(static_cast<pid_t>(identity.pid)) : std::nullopt;
-  }
+  const auto if_it_matches = [&](uint32_t pid) {
+    return matches(std::to_string(pid)) ? std::optional<pid_t>(static_cast<pid_t>(pid)) : std::nullopt;
+  };
+  if (identity.pid_namespace == own_namespace()) return if_it_matches(identity.pid);
+  // The namespaces of other users' processes are told only to who may trace them: a DaemonSet may not.
+  if (identity.initial_pid && own_namespace() == kInitialNamespace)
+    return if_it_matches(identity.initial_pid);
   for (const std::string& name : numbers_in(kProc))
     if (matches(name) && namespace_of(name) == identity.pid_namespace) return atoi(name.c_str());
   return std::nullopt;

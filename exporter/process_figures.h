@@ -24,7 +24,8 @@ struct ThreadFigures {
 };
 
 /// The process' number in our own PID namespace. Nothing where /proc does not show it, or where NSpid,
-/// namespace and start ticks do not all match: a wrong process' figures are worse than none.
+/// start ticks and, unless its source told its number in the initial one, namespace do not all match: a wrong process' figures
+/// are worse than none.
 std::optional<pid_t> find_process(const ProcessIdentity& identity);
 
 /// Which pod, container and unit it runs in, as its cgroups tell; empty where they do not.
