@@ -1,7 +1,7 @@
 """Pods, played by podman from the manifests of deploy/kubernetes.
 
-podman 4.3 plays Deployments, but knows neither native sidecars nor volumes in memory; what of a manifest
-it cannot do is rewritten here, mechanically. A pod gets a network of its own with nothing but loopback.
+podman 4.3 plays Deployments, but knows neither DaemonSets, native sidecars, volumes in memory, hostPID nor Unconfined;
+what of a manifest it cannot do is rewritten here, mechanically. A pod gets a network of its own with nothing but loopback.
 """
 
 import atexit
@@ -50,7 +50,8 @@ class Podman:
         configuration.write_text(
             '[containers]\n'
             f'default_ulimits = ["nofile={files}:{files}","nproc={processes}:{processes}"]\n'
-            '[engine]\nruntime = "runc"\n')
+            '[engine]\nruntime = "runc"\n'
+            f'[engine.runtimes]\nrunc = ["{pathlib.Path(__file__).with_name("runc_with_host_pid")}"]\n')
         self._environment = dict(os.environ, CONTAINERS_CONF=str(configuration))
         self._undone_by = []  # commands
         atexit.register(self._undo)  # for a run that is interrupted
@@ -93,10 +94,17 @@ def with_libraries(path, program):
 
 
 def load(manifest):
-    """The Deployment in a manifest of deploy/kubernetes."""
+    """The Deployment, or DaemonSet, in a manifest of deploy/kubernetes."""
     import yaml
     documents = yaml.safe_load_all((MANIFESTS / manifest).read_text())
-    return next(document for document in documents if document['kind'] == 'Deployment')
+    return next(document for document in documents if document['kind'] in ('Deployment', 'DaemonSet'))
+
+
+def pod_of(workload):
+    """What a DaemonSet makes on a node."""
+    template = workload['spec']['template']
+    return {'apiVersion': 'v1', 'kind': 'Pod', 'spec': template['spec'],
+            'metadata': {**template['metadata'], 'name': workload['metadata']['name'] + '-pod-0'}}
 
 
 def containers(spec):
@@ -113,12 +121,17 @@ def rewrite_for_podman(deployment, suffix, images):
     first = [container for container in spec.pop('initContainers', []) if container not in sidecars]
     # It waits for a native sidecar for ever: it becomes the first of the ordinary containers.
     spec['containers'] = sidecars + spec['containers']
+    annotations = deployment['spec']['template']['metadata'].setdefault('annotations', {})
+    if spec.pop('hostPID', False):
+        annotations['looptap.test/hostPID'] = 'true'  # see runc_with_host_pid
     if first:
         spec['initContainers'] = first
         spec['restartPolicy'] = 'OnFailure'  # with init containers, Always starts now and then only
     probes = {}
     for container in containers(spec):
         container.update({**images[container['image']], 'imagePullPolicy': 'Never'})
+        if container['securityContext'].get('seccompProfile', {}).get('type') == 'Unconfined':
+            annotations[f'container.seccomp.security.alpha.kubernetes.io/{container["name"]}'] = 'unconfined'
         container.pop('ports', None)  # it would map them, and cannot in such a network
         probe = container.pop('startupProbe', None)
         if container in sidecars:
@@ -139,7 +152,7 @@ class Pod:
         probes = rewrite_for_podman(deployment, suffix, images)
         self.name = deployment['metadata']['name'] + '-pod-0'
         self._file = make_folder(test, None, 0o755) / 'pod.json'
-        self._file.write_text(json.dumps(deployment))
+        self._file.write_text(json.dumps(pod_of(deployment) if deployment['kind'] == 'DaemonSet' else deployment))
         self._suffix = suffix
         for volume in deployment['spec']['template']['spec']['volumes']:
             self._make_volume(test, volume)
@@ -164,6 +177,8 @@ class Pod:
 
     def _make_volume(self, test, volume):
         """As the kubelet makes them: everybody may write into their root."""
+        if 'hostPath' in volume:
+            return
         options = []
         if volume['emptyDir'].get('medium') == 'Memory':
             pages = int(volume['emptyDir']['sizeLimit'].removesuffix('Mi')) * (1 << 20) // resource.getpagesize()

@@ -66,6 +66,17 @@ def without_startup_probe(deployment):
     del deployment['spec']['template']['spec']['initContainers'][0]['startupProbe']
 
 
+def tracefs(test):
+    """Where it is mounted; else it is, for the test."""
+    place = pathlib.Path('/sys/kernel/tracing')
+    if (place / 'events/syscalls').exists():
+        return place
+    place = make_folder(test, None, 0o755)
+    subprocess.run(['mount', '-t', 'tracefs', 'tracefs', place], check=True)
+    test.addCleanup(subprocess.run, ['umount', place])
+    return place
+
+
 def fill(folder):
     """Writes until the volume is full."""
     with open(folder / 'filler', 'wb', buffering=0) as filler:
@@ -187,6 +198,56 @@ class Manifests(PodTest):
                         self.assertIn('ro', mounts['/looptap/lib'], name)
                 self.assertEqual(len(users), len(names), 'each has a user of its own')
                 self.assertNotIn('0', users)
+
+
+class Node(PodTest):
+    """The DaemonSet on this machine, and pods beside it."""
+
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists('/sys/kernel/btf/vmlinux'):
+            self.skipTest('this kernel has no BTF')
+        place = str(tracefs(self))
+
+        def where_tracefs_is(deployment):
+            tracing, = deployment['spec']['template']['spec']['volumes']
+            tracing['hostPath']['path'] = place
+        self.node = self.play('daemonset/daemonset.yaml', where_tracefs_is)
+        wait_until(lambda: self.node.answers(LOOPTAP_PORT, '/-/ready'), f'it is ready: {self.node.log("looptap")}')
+
+    def labels_of(self, pod):
+        """Those of the pod's application, as the DaemonSet tells them: of 0 or 1 processes."""
+        container = pod.inspect('web', '.Id')
+        return [{name: labels[name] for name in ('process', 'pid')}
+                for labels, _ in self.node.scrape().find('looptap_target_info') if labels['container_id'] == container]
+
+    def test_pods_without_the_probe_are_measured_and_those_with_it_left_out(self):
+        left_out = self.node.scrape().value('looptap_left_out_processes_total')
+        carrier, bare = self.play('sidecar/sidecar.yaml'), self.play('sidecar/sidecar.yaml', without_sidecar)
+        for pod in carrier, bare:
+            pod.wait_until_it_answers(WEB_PORT)
+        labels, = wait_until(lambda: self.labels_of(bare), 'it is measured by eBPF')
+        self.assertEqual(labels['process'], 'node')
+        before = self.over_one_second(self.node, **labels)
+        bare.get(WEB_PORT, '/?block=1500')
+        wait_until(lambda: self.over_one_second(self.node, **labels) == before + 1, 'the block is seen')
+        self.wait_until_measured(carrier, process='node', pid='1')
+        wait_until(lambda: self.node.scrape().value('looptap_left_out_processes_total') > left_out, 'it is left out')
+        self.assertEqual(self.labels_of(carrier), [])
+        self.assertEqual(len(self.labels_of(bare)), 1)
+
+    def test_it_keeps_none_of_its_privileges(self):
+        process = pathlib.Path(f'/proc/{self.node.pid("looptap")}')
+        status = dict(re.findall(r'^(\w+):\s+(\S+)', (process / 'status').read_text(), re.MULTILINE))
+        self.assertEqual((int(status['CapEff'], 16), int(status['CapPrm'], 16), status['NoNewPrivs'], status['Uid']),
+                         (0, 0, '1', '0'))
+        bpf, perfmon = 1 << 39, 1 << 38
+        self.assertEqual(int(status['CapBnd'], 16), bpf | perfmon)  # with which it began
+        self.assertEqual(os.readlink(process / 'ns/pid'), os.readlink('/proc/self/ns/pid'))
+        mounts = {line.split()[1]: line.split()[3].split(',')
+                  for line in (process / 'mounts').read_text().splitlines()}
+        for place in '/', '/sys/kernel/tracing':
+            self.assertIn('ro', mounts[place], place)
 
 
 class Lives(PodTest):
