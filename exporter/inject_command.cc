@@ -8,7 +8,9 @@
 #include <stdexcept>
 
 #include "exporter/log.h"
-#include "exporter/yaml_document.h"
+#include "exporter/yaml_aliases.h"
+#include "exporter/yaml_reader.h"
+#include "exporter/yaml_writer.h"
 
 namespace looptap {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "exporter/yaml_document.h"
+#include "exporter/yaml_node.h"
 
 namespace looptap {
 

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "exporter/inject_command.h"
-#include "exporter/yaml_document.h"
+#include "exporter/yaml_aliases.h"
+#include "exporter/yaml_reader.h"
+#include "exporter/yaml_writer.h"
 
 namespace {
 

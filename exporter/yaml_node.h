@@ -1,4 +1,4 @@
-// YAML as a tree that keeps how things were written, and the text around it. libyaml stays behind yaml_document.cc.
+// YAML as a tree that keeps how things were written.
 #pragma once
 
 #include <cstddef>
@@ -46,6 +46,10 @@ struct YamlNode {
   YamlNode& add(const std::string& key, YamlNode node);
 };
 
+/// Whether a plain scalar might be something else than a string: then it has to stay plain. What is not ASCII, or goes
+/// over several lines, or has one of these two in it is a string for Kubernetes, and libyaml may have to quote it.
+bool may_be_no_string(const std::string& text);
+
 /// A string, quoted where YAML 1.1 (which Kubernetes reads) might read anything else.
 YamlNode yaml_string(const std::string& text);
 /// A number or boolean.
@@ -54,25 +58,5 @@ YamlNode yaml_literal(const std::string& text);
 void quote_new_strings(YamlNode& root);
 YamlNode yaml_sequence(std::vector<YamlNode> items);
 YamlNode yaml_mapping(std::vector<std::pair<std::string, YamlNode>> entries);
-
-/// One document and its text: head + what `root` was read from + tail.
-struct YamlDocument {
-  YamlNode root;
-  std::string text;  ///< all of it, as it was
-  std::string head;  ///< comments, directives and "---", with the newline behind them
-  std::string tail;  ///< "..." and what follows
-};
-
-/// The documents, whose texts together are the text. Aliases stay aliases.
-/// \throws YamlError
-std::vector<YamlDocument> read_yaml(const std::string& text);
-
-/// The same without aliases, anchors and merge keys (<<), as Kubernetes would understand it.
-/// \throws YamlError, also where the aliases stand for more than a few hundred thousand nodes.
-YamlNode expand_aliases(const YamlNode& root);
-
-/// One document without "---" and without a line's limit. What comes out was read again and compared.
-/// \throws YamlError
-std::string write_yaml(const YamlNode& root);
 
 }  // namespace looptap

@@ -1,4 +1,6 @@
-#include "exporter/yaml_document.h"
+#include "exporter/yaml_aliases.h"
+#include "exporter/yaml_reader.h"
+#include "exporter/yaml_writer.h"
 
 #include "tests/unit/catch.h"
 
