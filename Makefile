@@ -501,13 +501,22 @@ $(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/flags
 
 # ---- The container image, and pods that are run with it ------------------------------------------------------------
 
-.PHONY: image test-pods
+.PHONY: image image-arm64 test-image-arm64 test-pods
 
 image_name := localhost/looptap:$(file <VERSION)
+arm64_image_name := $(image_name)-arm64
 
 image: ## build the container image with podman, from Debian's packages alone
 	@deploy/deps image
 	deploy/build_image '$(image_name)' '$(file <VERSION)' '$(revision_of_tree)'
+
+image-arm64: ## the same for arm64, by cross compiler
+	@deploy/deps image
+	deploy/build_image '$(arm64_image_name)' '$(file <VERSION)' '$(revision_of_tree)' arm64
+
+test-image-arm64: image-arm64 ## build it, and run what is in it under qemu
+	@deploy/deps aarch64
+	LOOPTAP_ARM64_IMAGE='$(arm64_image_name)' tests/run e2e.test_arm64_image
 
 test-pods: image $(BUILD)/tests/musl/blocks_on_request ## play the pods of deploy/kubernetes with podman
 	@deploy/deps pods
