@@ -38,7 +38,10 @@ std::string shown(const std::vector<LoopSample>& samples, bool aggregate,
   process.name = "p";
   process.pid = "1";
   uint64_t id = 0;
-  for (const LoopSample& sample : samples) families.add({process, sample, ++id, 0, std::nullopt, {}, 0});
+  for (const LoopSample& sample : samples) {
+    const LoopHistory history(sample);
+    families.add({process, sample, ++id, 0, std::nullopt, {}, history});
+  }
   std::vector<MetricFamily> all;
   families.move_to(all);
   return writer->join(std::move(all));
