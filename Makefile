@@ -397,7 +397,8 @@ fuzzed_segment := $(call fuzzed,container_identity latency latency_window loop_c
   loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
   segment_file shown_counters slot_reader)
 fuzzed_text := $(call fuzzed,bpf_options command_line gzip)
-fuzzed_manifest := $(call fuzzed,inject_command pod_injection yaml_aliases yaml_node yaml_reader yaml_writer)
+fuzzed_manifest := $(call fuzzed,inject_command injected_parts manifest_fields pod_injection yaml_aliases yaml_node \
+  yaml_reader yaml_writer)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
