@@ -273,7 +273,7 @@ test-sanitizers: ## all unit tests under ThreadSanitizer, and under AddressSanit
 	+$(Q)$(foreach each,$(sanitizers),$(call make_sanitized,$(each)) && '$(BUILD)/$(each)/tests/unit' &&) true
 
 # In every run of the tests: the state machine, and who writes and reads segments.
-sanitized_tests := main loop_state_test loop_state_model_test segment_file_test slot_reader_test
+sanitized_tests := main loop_state_test loop_state_model_test segment_file_test slot_reader_test slot_reader_interleaving_test
 sanitized_sources := segment_file slot_reader rejection loop_sample latency label_text
 
 test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)

@@ -141,8 +141,9 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
         before.long_begun() == before.long_settled() && before.long_begun() == after.long_begun();
     if (shown_is_closed && long_stood_still && attempt >= kStillAttempts) {
       copy.state = after.state();
-      copy.away_since_ns = after.away_since_ns();
-      copy.wait_since_ns = after.wait_since_ns();
+      // It has come to this state since `before` was read. When exactly may not be told yet: what is there may still be
+      // the start of the wait before, which has been counted.
+      copy.away_since_ns = copy.wait_since_ns = now_ns;
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
       slot.published = after;
       slot.published_settled = false;

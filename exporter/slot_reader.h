@@ -60,8 +60,6 @@ class SlotReader {
     uint64_t state() const { return word(offsetof(looptap_loop, state)); }
     uint64_t settled() const { return word(offsetof(looptap_loop, settled)); }
     uint64_t owner() const { return word(offsetof(looptap_loop, owner)); }
-    uint64_t away_since_ns() const { return word(offsetof(looptap_loop, away_since_ns)); }
-    uint64_t wait_since_ns() const { return word(offsetof(looptap_loop, wait_since_ns)); }
     uint64_t long_begun() const { return word(offsetof(looptap_loop, long_begun)); }
     uint64_t long_settled() const { return word(offsetof(looptap_loop, long_settled)); }
 

@@ -2,6 +2,7 @@
 #include "exporter/slot_reader.h"
 
 #include <cstring>
+#include <functional>
 
 #include "tests/unit/catch.h"
 #include "tests/unit/test_loops.h"
@@ -16,6 +17,7 @@ constexpr uint64_t kStride = sizeof(looptap_loop);
 struct PlainMemory : SlotMemory {
   explicit PlainMemory(const TestLoops& from) : loops(from) {}
   bool read(uint64_t offset, void* to, size_t size) const override {
+    if (meanwhile) meanwhile(reads);
     reads++;
     bytes += size;
     if (offset + size > loops.slots.size() * kStride) return false;
@@ -23,6 +25,7 @@ struct PlainMemory : SlotMemory {
     return true;
   }
   const TestLoops& loops;
+  std::function<void(unsigned reads)> meanwhile;  // before each read, how many there have been
   mutable unsigned reads = 0;
   mutable uint64_t bytes = 0;
 };
@@ -118,6 +121,33 @@ TEST_CASE("an event queue stays with its loop while the slot is read anew") {
   REQUIRE(reader.read(0, 0, 40 * kMs, false));
   CHECK(reader.samples()[0].waits == 3);
   CHECK(reader.samples()[0].event_queue->zero_count == 3);
+}
+
+TEST_CASE("a wait whose start is not told yet is not taken for the one before") {
+  TestLoops loops(1);
+  auto thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  loops.wait(thread, 0, 10 * kMs, 310 * kMs);
+  PlainMemory memory(loops);
+  SlotReader reader(memory);
+  REQUIRE(reader.read(0, 0, 320 * kMs, false));
+  loops.wait(thread, 0, 330 * kMs, 430 * kMs);
+
+  // It was being counted until just now, and waits again by the end of the copy; so far it has said no more than that.
+  looptap_loop& loop = loops.slots[0];
+  loop.settled--;
+  memory.reads = 0;
+  memory.meanwhile = [&](unsigned reads) {
+    if (reads == 8) loop.settled++;
+    if (reads == 10) loop.state = (loop.state | LOOPTAP_SLEEPING) + LOOPTAP_ONE_TRANSITION + 1;
+  };
+  REQUIRE(reader.read(0, 0, 440 * kMs, false));
+  const LoopSample& sample = reader.samples()[0];
+  CHECK(memory.reads == 11);
+  CHECK(sample.activity == Activity::kWaiting);
+  CHECK(sample.waits == 2);
+  CHECK(reckon(sample).wait_ns == 400 * kMs);
+  CHECK(blocked_ns(sample) == 0);
 }
 
 TEST_CASE("slots that are not all there are no slots") {
