@@ -1,7 +1,8 @@
 // apply_admission_policy.mjs TOOLS <MANIFESTS: what a MutatingAdmissionPolicy makes of pods. Reads a YAML stream of the
 // policy's manifest and pods, writes a JSON list: for each pod {matches, pod}.
 //
-// It stands in for the API server as far as one can without it: an interpreter of CEL evaluates the very expressions.
+// It stands in for the API server where its own plugin is not compiled (tests/admission): an interpreter of CEL evaluates
+// the very expressions.
 // It has no types of Kubernetes': Object.x{} and JSONPatch{} become maps, after a check that an Object's name is the
 // path of its place, which is what the API server checks, too. The two ways to patch are the few lines below: a JSON
 // patch that adds, and a merge whose lists are keyed as in Kubernetes' schema. Costs are not counted.
