@@ -43,12 +43,6 @@ BpfHook parse_bpf_hook(const std::string& text) {
   throw std::invalid_argument("--bpf.hook: \"" + text + "\" is not auto, fentry, tracepoint or uprobe");
 }
 
-bool parse_bpf_event_queue(const std::string& text) {
-  if (text != "on" && text != "off")
-    throw std::invalid_argument("--bpf.event-queue: \"" + text + "\" is not on or off");
-  return text == "on";
-}
-
 BpfTargets parse_bpf_targets(const std::vector<std::string>& texts) {
   BpfTargets targets;
   for (const std::string& text : texts) {

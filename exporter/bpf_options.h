@@ -14,10 +14,6 @@ const char* name_of(BpfHook hook);
 /// \throws std::invalid_argument with one clear line.
 BpfHook parse_bpf_hook(const std::string& text);
 
-/// on or off.
-/// \throws std::invalid_argument with one clear line.
-bool parse_bpf_event_queue(const std::string& text);
-
 /// Which processes are measured.
 struct BpfTargets {
   std::vector<uint32_t> pids;

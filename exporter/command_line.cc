@@ -38,7 +38,7 @@ struct ExporterFlags {
   std::vector<std::string> bpf_targets;
   std::string bpf_hook = "auto";
   std::string bpf_max_loops = std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS);
-  std::string bpf_event_queue = "off";
+  bool bpf_event_queue = false;
   bool bpf_measure_carriers = false;
 };
 
@@ -132,11 +132,10 @@ void add_bpf_flags(CLI::App& app, ExporterFlags& flags) {
                  "how many loops eBPF measures at once, in 22 KB each")
       ->type_name("NUMBER")
       ->capture_default_str();
-  app.add_option("--bpf.event-queue", flags.bpf_event_queue,
-                 "on: measure how long events are ready before a wait returns them, too; takes fentry, and "
-                 "8 KB for each loop")
-      ->type_name("WHETHER")
-      ->capture_default_str();
+  app.add_flag(
+      "--bpf.event-queue", flags.bpf_event_queue,
+      "measure also how long events are ready before a wait returns them; takes fentry, and 8 KB for each "
+      "loop");
   app.add_flag("--bpf.measure-carriers", flags.bpf_measure_carriers,
                "measure with eBPF also processes that carry the probe, unless their segments are seen here");
 }
@@ -236,7 +235,7 @@ ExporterOptions check(const ExporterFlags& flags, const std::string& default_add
   options.bpf.targets = parse_bpf_targets(flags.bpf_targets);
   options.bpf.hook = parse_bpf_hook(flags.bpf_hook);
   options.bpf.max_loops = parse_number("--bpf.max-loops", flags.bpf_max_loops, LOOPTAP_BPF_MOST_LOOPS);
-  options.bpf.event_queue = parse_bpf_event_queue(flags.bpf_event_queue);
+  options.bpf.event_queue = flags.bpf_event_queue;
   options.bpf.measure_carriers = flags.bpf_measure_carriers;
   set_log_level(parse_log_level(flags.log_level));
   return options;

@@ -188,7 +188,7 @@ WAYS = {
     NOTHING: untraced,
     PRELOAD: untraced,
     'looptap, fentry': looptap('fentry'),
-    QUEUES: looptap('fentry', '--bpf.event-queue=on'),
+    QUEUES: looptap('fentry', '--bpf.event-queue'),
     'looptap, tracepoint': looptap('tracepoint'),
     'looptap, uprobe': looptap('uprobe'),
     'empty programs': bpftrace(EMPTY),

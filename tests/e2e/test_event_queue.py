@@ -55,7 +55,7 @@ class EventQueue(EventQueueTest):
 
     def tell(self):
         victims = [self.ready(case) for case in CASES]
-        metrics = self.measure('--bpf.target=comm:event_queue', '--bpf.event-queue=on')
+        metrics = self.measure('--bpf.target=comm:event_queue', '--bpf.event-queue')
         scrape = self.scrape_when_done(metrics, victims)
         for victim, case in zip(victims, CASES):
             told = own_queue(victim)
@@ -127,13 +127,13 @@ class EventQueueFlags(EventQueueTest):
 
     def test_other_processes_are_not_measured(self):
         measured, other = self.ready('busy'), self.ready('busy')
-        metrics = self.measure(f'--bpf.target=pid:{measured.pid}', '--bpf.event-queue=on')
+        metrics = self.measure(f'--bpf.target=pid:{measured.pid}', '--bpf.event-queue')
         scrape = self.scrape_when_done(metrics, [measured, other])
         self.assertEqual([(labels['pid'], value) for labels, value in scrape.find(f'{METRIC}_count')],
                          [(str(measured.pid), own_queue(measured).observed)])
 
     def test_one_for_a_process_where_that_is_asked_for(self):
-        scrape, victim, _ = self.scrape_after('busy', '--bpf.event-queue=on', '--metrics.aggregate=process')
+        scrape, victim, _ = self.scrape_after('busy', '--bpf.event-queue', '--metrics.aggregate=process')
         self.assertEqual([(set(labels), value) for labels, value in scrape.find(f'{METRIC}_count')],
                          [({'process', 'pid'}, own_queue(victim).observed)])
 
@@ -148,7 +148,7 @@ class EventQueueWithoutFentry(EventQueueTest):
     hook = 'tracepoint'
 
     def test_is_absent_and_says_why(self):
-        scrape, _, metrics = self.scrape_after('busy', '--bpf.event-queue=on')
+        scrape, _, metrics = self.scrape_after('busy', '--bpf.event-queue')
         self.assertGreater(scrape.total('eventloop_waits_total'), 0)
         self.assertNotIn(METRIC, scrape.text)
         self.assertIn(f'{METRIC} is left out: it takes --bpf.hook=fentry', metrics.program.err)

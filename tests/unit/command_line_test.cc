@@ -53,7 +53,7 @@ TEST_CASE("targets of eBPF") {
   const auto bpf = std::get<ServeCommand>(
                        parse({"serve", "--bpf.target=pid:12", "--bpf.target", "comm:a:b c",
                               "--bpf.target=cgroup:/x.slice", "--bpf.target=pid:4194304", "--bpf.hook=uprobe",
-                              "--bpf.max-loops=7", "--bpf.event-queue=on", "--bpf.measure-carriers"}))
+                              "--bpf.max-loops=7", "--bpf.event-queue", "--bpf.measure-carriers"}))
                        .exporter.bpf;
   CHECK(bpf.targets.pids == std::vector<uint32_t>{12, 4194304});
   CHECK(bpf.targets.names == std::vector<std::string>{"a:b c"});
@@ -81,7 +81,7 @@ TEST_CASE("wrong targets and hooks of eBPF are refused") {
                            "--bpf.target=comm:", "--bpf.target=comm:0123456789abcdef",
                            "--bpf.target=cgroup:", "--bpf.target=all:", "--bpf.target=ALL",
                            "--bpf.hook=kprobe", "--bpf.hook=", "--bpf.max-loops=0", "--bpf.max-loops=16385",
-                           "--bpf.max-loops=many", "--bpf.event-queue=", "--bpf.event-queue=yes"})
+                           "--bpf.max-loops=many", "--bpf.event-queue=maybe"})
     CHECK_THROWS_AS(parse({"serve", flag}), std::invalid_argument);
   CHECK_THROWS_AS(parse({"run", "--bpf.target=all", "--", "true"}), std::invalid_argument);
 }
