@@ -162,6 +162,15 @@ def accuracy(runs):
     return parts
 
 
+def seen_by_others(run, ours, figure):
+    """Why looptap may differ from a truth that is the program's own record."""
+    other = run['rows'].get(OneLiner.name)
+    if figure != 'max' or not other or abs(other['said']['max'] - run['rows'][ours]['said']['max']) > TIE:
+        return ''
+    return (' bpftrace has seen that iteration, too: it is no stall of the schedule and stands in no record of the '
+            'program, which knows its handlers or commands only.')
+
+
 def lost(runs):
     """Where another row is nearer to the truth than looptap's, by more than a tie."""
     lines = []
@@ -178,7 +187,7 @@ def lost(runs):
                 nearest = min(errors, key=errors.get)
                 if errors[nearest] < errors[ours] - TIE and nearest not in LOOPTAP:
                     lines.append(f"{place} has the {figure} off by {ms(errors[ours], '')} ms, {nearest} by "
-                                 f"{ms(errors[nearest], '')} ms.")
+                                 f"{ms(errors[nearest], '')} ms.{seen_by_others(run, ours, figure)}")
             lines += [f"{place} has {what} {run['rows'][ours][what]:.0f} stalls."
                       for what in ('missed', 'invented') if run['rows'][ours][what]]
     return lines
