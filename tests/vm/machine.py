@@ -1,6 +1,7 @@
 """Machines that QEMU emulates: each boots one of the kernels in BUILD/vm with the initramfs that is
 there, runs one command in this repository, and ends. `make vm` has put them there."""
 
+import collections
 import os
 import pathlib
 import re
@@ -14,6 +15,8 @@ FOLDER = BUILD / 'vm'
 
 # By the suites of Debian that they come from.
 KERNELS = 'bookworm', 'bookworm-backports'
+
+MOST_LINES_OF_KERNEL = 100  # a panic with what came before it
 
 
 def why_not(kernel):
@@ -47,13 +50,18 @@ class Machine:
             errors='replace', start_new_session=True)
         end = threading.Timer(self.seconds, process.kill)
         end.start()
+        of_kernel = collections.deque(maxlen=MOST_LINES_OF_KERNEL)
         try:
             for line in process.stdout:
                 line = line.rstrip()
                 if ended := re.search(r'init: ended with (\d+)$', line):
                     self.status = int(ended[1])
-                elif not re.match(r'\[ *\d+\.\d+\] ', line):  # the kernel's
+                elif re.match(r'\[ *\d+\.\d+\] ', line):
+                    of_kernel.append(line)
+                else:
                     yield line
+            if self.status is None:  # what killed it, where it has not been too long
+                yield from of_kernel
         finally:
             end.cancel()
             process.kill()
