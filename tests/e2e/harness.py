@@ -103,6 +103,12 @@ def require_root(why):
         raise unittest.SkipTest(f'needs root: {why}')
 
 
+def require_mount_namespaces():
+    tried = subprocess.run([find_program('unshare'), '--mount', 'true'], stderr=subprocess.PIPE, text=True)
+    if tried.returncode != 0:
+        raise unittest.SkipTest(f'may not mount here: {tried.stderr.strip()}')
+
+
 def free_port():
     """A port for a program that cannot pick one itself. Somebody else may take it first."""
     with socket.create_server(('127.0.0.1', 0)) as server:

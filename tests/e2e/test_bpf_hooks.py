@@ -13,7 +13,7 @@ import shutil
 import subprocess
 
 from e2e.bpf_test import HookTest
-from e2e.harness import PYTHON, find_program, free_port, make_folder, wait_until
+from e2e.harness import PYTHON, find_program, free_port, make_folder, require_mount_namespaces, wait_until
 from e2e.own_records import FEW_MS, VictimTest, own_records
 
 WAITS = 200
@@ -199,6 +199,7 @@ class UprobeOnMusl(Uprobe):
 
     def test_in_a_container(self):
         """A mount namespace whose root is the folder."""
+        require_mount_namespaces()
         with open('/proc/self/mounts') as mounts:
             if [line.split()[2] for line in mounts if line.split()[1] == '/'][-1] == 'rootfs':
                 self.skipTest('pivot_root does not work on an initramfs')

@@ -7,7 +7,7 @@ import subprocess
 
 from e2e.bpf_test import BpfTest, remove_cgroup
 from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, STATIC_PLAIN_EPOLL,
-                         LooptapTest, make_folder, require_root, wait_until)
+                         LooptapTest, make_folder, require_mount_namespaces, require_root, wait_until)
 from e2e.own_records import VictimTest
 
 NO_SUCH_PID = 4194304  # PID_MAX_LIMIT: never given
@@ -224,6 +224,8 @@ class Refusals(LooptapTest):
     def refused_through(self, *starts, target='all', hook='auto', status=2):
         """Its one line, where other programs start it: each makes something be missing."""
         require_root('takes something away from the exporter')
+        if starts[:2] == ('unshare', '--mount'):
+            require_mount_namespaces()
         program = self.start([*starts, LOOPTAP, 'serve', '--web.listen-address=127.0.0.1:0',
                               f'--segments.dir={self.segments}', f'--bpf.target={target}', f'--bpf.hook={hook}'])
         self.assertEqual(program.wait(), status, program)
@@ -247,6 +249,8 @@ class Refusals(LooptapTest):
         self.assertIn('/sys/kernel/btf/vmlinux', said)
 
     def test_of_a_cgroup_where_there_are_none(self):
+        if not os.path.ismount('/sys/fs/cgroup'):
+            self.skipTest('/sys/fs/cgroup is not mounted')
         said = self.refused_through('unshare', '--mount', 'sh', '-c',
                                     'umount --recursive --lazy /sys/fs/cgroup && exec "$@"', 'sh',
                                     target='cgroup:/system.slice')
