@@ -59,10 +59,11 @@ class Parity(BpfTest):
             self.assertLessEqual(counts[place] - few, count, bound)
             self.assertLessEqual(count, counts[place + 2] + few, bound)
 
-    def assert_native_parity(self, name, least):
+    def assert_native_parity(self, name, least, strays=0.01):
         """The native histograms agree bucket by bucket, which are 2.2 % wide: up to each bound lie as many observations
         as up to the bound before or behind it; or, where buckets are narrower than the way into the kernel and out of
-        it takes, up to a bound that is as far away."""
+        it takes, up to a bound that is as far away. strays: the part of the observations that may lie elsewhere, as
+        their threads lost the processor between the two looks at the clock."""
         def at_rest():
             before, by_bpf, by_probe = (native_histograms(metrics, name) for metrics in
                                         (self.by_probe, self.by_bpf, self.by_probe))
@@ -75,7 +76,7 @@ class Parity(BpfTest):
         for key, expected in by_probe.items():
             measured = by_bpf[key]
             self.assertEqual((measured.schema, measured.zero_threshold), (5, expected.zero_threshold))
-            few = max(3, expected.count / 100)
+            few = max(3, expected.count * strays)
             for bound in sorted({*measured.bounds, *expected.bounds}):
                 width = bound * (2 ** (1 / BUCKETS_OF_AN_OCTAVE) - 1)
                 off = max(width, WAY_IN_AND_OUT)
@@ -94,7 +95,8 @@ class Parity(BpfTest):
         program.say('')
         wait_until(lambda: 'waited' in program.out, f'{program} has waited')
         self.assert_native_parity('eventloop_iteration_seconds', 299)
-        self.assert_native_parity('eventloop_wakeup_delay_seconds', 300)
+        # Delays are as short as that way: what a busy machine does to it moves them by many buckets.
+        self.assert_native_parity('eventloop_wakeup_delay_seconds', 300, strays=0.05)
 
     def test_native_buckets_of_asyncio(self):
         program = self.start([PYTHON, PROGRAMS / 'asyncio_ticks.py', '300', 'rest'], [PROBE],

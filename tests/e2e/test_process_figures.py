@@ -2,7 +2,7 @@
 
 import os
 
-from e2e.harness import PROBE, PYTHON, LooptapTest, require_root, wait_until
+from e2e.harness import PROBE, PYTHON, LooptapTest, require_mount_namespaces, require_root, wait_until
 
 BURNS = """
 import asyncio, os, time
@@ -40,6 +40,7 @@ class ProcessFigures(LooptapTest):
 
     def test_process_in_another_pid_namespace_is_found_by_its_inner_number(self):
         require_root('unshare --pid')
+        require_mount_namespaces()
         program = self.start(['unshare', '--pid', '--fork', '--mount-proc', '--kill-child',
                               PYTHON, '-c', BURNS], [PROBE])
         wait_until(lambda: 'burnt' in program.out, 'it has burnt half a second of CPU')
