@@ -17,9 +17,7 @@ void read_event_queue(const SlotMemory& queues, uint32_t slot, std::optional<Dur
   if (!queue) queue.emplace();
   queue->zero_count = copy.zero_count;
   queue->total_ns = copy.total_ns;
-  queue->buckets.clear();
-  for (uint32_t i = 0; i < LOOPTAP_BUCKETS; i++)
-    if (copy.counts[i]) queue->buckets.push_back({i, copy.counts[i], 0});
+  queue->set_buckets(copy.counts, nullptr);
 }
 
 }  // namespace looptap

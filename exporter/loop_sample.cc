@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "preload/segment_layout.h"
+
 namespace looptap {
 
 namespace {
@@ -18,6 +20,19 @@ uint64_t DurationHistogram::count() const {
   uint64_t count = zero_count;
   for (const Bucket& bucket : buckets) count = sum_of(count, bucket.count);
   return count;
+}
+
+void DurationHistogram::set_buckets(const uint64_t* counts, const uint64_t* sums_ns) {
+  constexpr uint32_t kAtOnce = 4;  // most are empty
+  static_assert(LOOPTAP_BUCKETS % kAtOnce == 0);
+  buckets.clear();
+  for (uint32_t first = 0; first < LOOPTAP_BUCKETS; first += kAtOnce) {
+    if (!(counts[first] | counts[first + 1] | counts[first + 2] | counts[first + 3])) continue;
+    for (uint32_t i = first; i < first + kAtOnce; i++)
+      if (counts[i])
+        buckets.push_back(
+            {i, counts[i], sums_ns && i >= LOOPTAP_FIRST_SUMMED ? sums_ns[i - LOOPTAP_FIRST_SUMMED] : 0});
+  }
 }
 
 DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) const {

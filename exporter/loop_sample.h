@@ -24,6 +24,10 @@ struct DurationHistogram {
 
   uint64_t count() const;
 
+  /// Takes over those of LOOPTAP_BUCKETS that hold any.
+  /// \param sums_ns of the buckets from LOOPTAP_FIRST_SUMMED on; nullptr: there are none.
+  void set_buckets(const uint64_t* counts, const uint64_t* sums_ns);
+
   /// What came since `earlier`. Counters that seem to have gone back count as not having moved.
   DurationHistogram since(const DurationHistogram& earlier) const;
   void add(const DurationHistogram& other);

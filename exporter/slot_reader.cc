@@ -19,21 +19,8 @@ constexpr unsigned kFaultyReads = 2;
 constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
 constexpr uint64_t kSlack_ns = 1'000'000'000;
 
-void copy_buckets(const uint64_t* counts, const uint64_t* sums, DurationHistogram& histogram) {
-  histogram.buckets.clear();
-  static_assert(LOOPTAP_BUCKETS % 4 == 0);
-  for (uint32_t i = 0; i < LOOPTAP_BUCKETS; i++) {
-    // Most are empty: four at once.
-    if (i % 4 == 0 && !(counts[i] | counts[i + 1] | counts[i + 2] | counts[i + 3]))
-      i += 3;
-    else if (counts[i])
-      histogram.buckets.push_back(
-          {i, counts[i], sums && i >= LOOPTAP_FIRST_SUMMED ? sums[i - LOOPTAP_FIRST_SUMMED] : 0});
-  }
-}
-
 void fill_delays(const looptap_loop& loop, DurationHistogram& delays) {
-  copy_buckets(loop.wakeup_delays, nullptr, delays);
+  delays.set_buckets(loop.wakeup_delays, nullptr);
   delays.zero_count = loop.zero_wakeup_delays;
   delays.total_ns = loop.wakeup_delay_ns;
 }
@@ -48,7 +35,7 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
   sample.events = loop.events;
   sample.wait_ns = loop.wait_ns;
   sample.poll_ns = loop.poll_ns;
-  copy_buckets(loop.iterations, loop.iteration_sums_ns, sample.iterations);
+  sample.iterations.set_buckets(loop.iterations, loop.iteration_sums_ns);
   sample.iterations.zero_count = loop.zero_iterations;
   sample.iterations.total_ns = loop.short_iterations_ns;
   for (const auto& bucket : sample.iterations.buckets)
