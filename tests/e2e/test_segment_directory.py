@@ -1,7 +1,5 @@
 """The segment directory: made where it can be, refused in one clear line where it cannot be read."""
 
-import os
-
 from e2e.harness import (LOOPTAP, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, require_root)
 
 
