@@ -29,18 +29,21 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 
-.PHONY: help build test demo install format check-format clean deps check-shared-headers test-programs FORCE
+.PHONY: help build test demo install format check-format clean deps check-rooms check-shared-headers test-programs FORCE
 
 help: ## list these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'Variables: V=1 shows the commands; BUILD, SANITIZE, PREFIX, DESTDIR, UNIT_DIR; CC, CXX, CPPFLAGS, CXXFLAGS, LDFLAGS.'
 	@echo 'Warnings are errors where the environment sets CI.'
 
 build: $(BUILD)/looptap $(BUILD)/liblooptap.so ## compile the exporter and the probe (the default)
 
-test: build check-shared-headers test-programs ## run every test
+test: check-rooms build check-shared-headers test-programs ## run every test
 	tests/run
+
+check-rooms: ## hold every #include of the exporter against exporter/rooms
+	@tests/check_rooms exporter/rooms $(sort $(shell find exporter -name '*.h' -o -name '*.cc'))
 
 demo: build ## watch a program block its event loop
 	deploy/examples/demo
@@ -59,7 +62,7 @@ clean: ## remove what was built
 	rm -rf -- '$(BUILD)'
 
 # Only these goals do without the packages of the tests.
-package_sets := build $(if $(filter-out build demo install install-program install-host deb monitoring help clean \
+package_sets := build $(if $(filter-out build demo install install-program install-host deb monitoring help clean check-rooms \
   $(BUILD)/looptap $(BUILD)/liblooptap.so,$(or $(MAKECMDGOALS),build)),test)
 
 deps: ## install the Debian packages that the build and the tests need
@@ -134,14 +137,17 @@ revision_of_tree = $(or $(REVISION),$(shell [ -e .git ] && \
 # ---- The exporter -------------------------------------------------------------------------------------------------
 
 page_object := $(BUILD)/obj/page/files.o
-exporter_objects := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard exporter/*.cc)) $(page_object)
+exporter_sources := $(sort $(shell find exporter -name '*.cc'))
+exporter_objects := $(exporter_sources:%.cc=$(BUILD)/obj/%.o) $(page_object)
+# Sources of the exporter by their names alone: whatever room they are in.
+sources_named = $(filter $(foreach name,$1,%/$(name).cc),$(exporter_sources))
 
 $(BUILD)/looptap: $(exporter_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $(filter %.o,$^) -o $@ $(exporter_libs)
 
 # The one object that knows version and commit, lest each commit rebuild everything.
-build_info := $(BUILD)/obj/exporter/build_info.o
+build_info := $(BUILD)/obj/exporter/base/build_info.o
 $(build_info): VERSION $(BUILD)/revision
 $(build_info): defines = -DLOOPTAP_VERSION='"$(file <VERSION)"' $(addprefix -DLOOPTAP_REVISION=,$(revision))
 $(build_info): revision = $(patsubst %,'"%"',$(file <$(BUILD)/revision))
@@ -167,8 +173,8 @@ $(bpf_skeleton): $(bpf_object)
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name looptap_bpf >$@.new && mv $@.new $@
 
-$(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: $(bpf_skeleton)
-$(BUILD)/obj/exporter/bpf_programs.o $(BUILD)/fuzz/obj/exporter/bpf_programs.o: defines = -I$(BUILD)/obj
+$(BUILD)/obj/exporter/sources/bpf/bpf_programs.o: $(bpf_skeleton)
+$(BUILD)/obj/exporter/sources/bpf/bpf_programs.o: defines = -I$(BUILD)/obj
 
 # Victims that only the programs can measure.
 bpf_victims := $(filter-out %/bare_loop,$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bpf_victims/*.c)))
@@ -223,7 +229,7 @@ $(BUILD)/obj/preload/syscall.o: $(wildcard preload/syscall_*.S) $(BUILD)/flags
 
 # ---- Headers: the shared ones serve C, C++ and BPF; every one compiles alone --------------------------------------
 
-headers := $(wildcard preload/*.h exporter/*.h) bpf/records.h
+headers := $(wildcard preload/*.h) $(sort $(shell find exporter -name '*.h')) bpf/records.h
 header_checks := $(headers:%=$(BUILD)/headers/%.ok)
 
 check-shared-headers: $(bpf_object) $(BUILD)/clang/probe.o $(header_checks) ## compile the headers for BPF, by clang, and each alone
@@ -246,7 +252,8 @@ $(header_checks): $(BUILD)/headers/%.ok: % $(BUILD)/flags
 
 # ---- What the tests run -------------------------------------------------------------------------------------------
 
-unit_objects := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.cc))
+unit_sources := $(sort $(shell find tests/unit -name '*.cc'))
+unit_objects := $(unit_sources:%.cc=$(BUILD)/obj/%.o)
 victims := $(patsubst tests/%,$(BUILD)/tests/%,$(basename $(wildcard tests/victims/*.c tests/victims/*.cc)))
 preloads := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preloads/*.c))
 
@@ -278,8 +285,8 @@ sanitized_sources := segment_file slot_reader rejection loop_sample latency labe
 
 test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)
 $(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: FORCE | build
-	+$(Q)$(call make_sanitized,$*,unit_objects='$(sanitized_tests:%=$(BUILD)/$*/obj/tests/unit/%.o)' \
-	  exporter_objects='$(sanitized_sources:%=$(BUILD)/$*/obj/exporter/%.o)')
+	+$(Q)$(call make_sanitized,$*,unit_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(filter $(foreach name,$(sanitized_tests),%/$(name).cc),$(unit_sources)))' \
+	  exporter_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call sources_named,$(sanitized_sources)))')
 
 $(BUILD)/tests/victims/%: tests/victims/%.c $(BUILD)/flags
 	$(call build_victim,CC,$(CC))
@@ -338,7 +345,7 @@ test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, und
 	PATH="/usr/aarch64-linux-gnu/bin:$$PATH" BUILD='$(emulated)' FEW_MS=0.2 tests/run $(aarch64_tests)
 
 # Whatever of the exporter the unit tests use.
-$(BUILD)/exporter.a: $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(wildcard exporter/*.cc))) $(page_object)
+$(BUILD)/exporter.a: $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(exporter_sources))) $(page_object)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar cr $@ $^
 
@@ -391,8 +398,8 @@ vm: $(BUILD)/bench/syscall_cost
 
 FUZZ_SECONDS ?= 600
 # Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
-fuzzed = $(patsubst %,$(BUILD)/fuzz/obj/exporter/%.o,build_info duration exposition label_text log protobuf_format \
-  text_format $1)
+fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call sources_named,build_info duration exposition label_text log \
+  protobuf_format text_format $1))
 fuzzed_segment := $(call fuzzed,container_identity latency latency_window loop_collector loop_families loop_history \
   loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
   segment_file shown_counters slot_reader)
@@ -428,7 +435,7 @@ $(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $^ $(fuzz_link) -o $@ -lz -pthread
 
-$(BUILD)/fuzz/obj/exporter/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
+$(BUILD)/fuzz/obj/exporter/base/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
 $(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/flags | fuzz_deps
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D) $(dir $(depfile))

@@ -1,4 +1,4 @@
-/* The files of the page, as exporter/page.cc serves them. The assembler takes them in as they are: no generator, and
+/* The files of the page, as exporter/web/page.cc serves them. The assembler takes them in as they are: no generator, and
  * the same for every architecture. */
 
 .macro page_file name, path

@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <string>
 
-#include "exporter/inject_command.h"
-#include "exporter/yaml_aliases.h"
-#include "exporter/yaml_reader.h"
-#include "exporter/yaml_writer.h"
+#include "exporter/cli/inject_command.h"
+#include "exporter/inject/yaml_aliases.h"
+#include "exporter/inject/yaml_reader.h"
+#include "exporter/inject/yaml_writer.h"
 
 namespace {
 

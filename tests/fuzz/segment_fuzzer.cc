@@ -28,14 +28,14 @@
 #include <string>
 #include <vector>
 
-#include "exporter/exposition.h"
-#include "exporter/latency_window.h"
-#include "exporter/log.h"
-#include "exporter/loop_collector.h"
-#include "exporter/loop_monitor.h"
-#include "exporter/monotonic_clock.h"
-#include "exporter/segment_directory.h"
-#include "exporter/segment_file.h"
+#include "exporter/base/log.h"
+#include "exporter/base/monotonic_clock.h"
+#include "exporter/metrics/exposition/exposition.h"
+#include "exporter/metrics/loop_collector.h"
+#include "exporter/model/latency_window.h"
+#include "exporter/monitor/loop_monitor.h"
+#include "exporter/sources/segments/segment_directory.h"
+#include "exporter/sources/segments/segment_file.h"
 
 namespace {
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "exporter/command_line.h"
-#include "exporter/duration.h"
-#include "exporter/exposition.h"
-#include "exporter/gzip.h"
-#include "exporter/label_text.h"
-#include "exporter/log.h"
-#include "exporter/text_format.h"
+#include "exporter/base/duration.h"
+#include "exporter/base/label_text.h"
+#include "exporter/base/log.h"
+#include "exporter/cli/command_line.h"
+#include "exporter/metrics/exposition/exposition.h"
+#include "exporter/metrics/exposition/text_format.h"
+#include "exporter/web/gzip.h"
 
 namespace {
 

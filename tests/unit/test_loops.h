@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "exporter/histogram_bounds.h"
+#include "exporter/model/histogram_bounds.h"
 #include "preload/loop_state.h"
 
 struct TestLoops {

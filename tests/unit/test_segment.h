@@ -8,8 +8,8 @@
 #include <fstream>
 #include <string>
 
-#include "exporter/histogram_bounds.h"
-#include "exporter/monotonic_clock.h"
+#include "exporter/base/monotonic_clock.h"
+#include "exporter/model/histogram_bounds.h"
 #include "preload/loop_state.h"
 #include "preload/segment.h"
 

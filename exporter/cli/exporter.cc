@@ -1,0 +1,60 @@
+#include "exporter/cli/exporter.h"
+
+#include <utility>
+
+#include "exporter/base/capabilities.h"
+#include "exporter/base/log.h"
+#include "exporter/sources/bpf/bpf_requirements.h"
+#include "exporter/sources/bpf/bpf_source.h"
+#include "exporter/sources/segments/segment_directory.h"
+#include "exporter/web/site.h"
+
+namespace looptap {
+
+namespace {
+
+/// What serving takes: a port below 1024, /proc of other users' processes, and their segments, also to remove them. What
+/// BPF took beside that is given up, before there is another thread.
+void give_up_privileges() {
+  const int bpf = reading_maps_takes_privilege() ? CAP_BPF : CAP_SYS_PTRACE;
+  keep_only_capabilities(
+      {CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, bpf});
+}
+
+}  // namespace
+
+Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
+  Sources sources;
+  auto segments = std::make_unique<SegmentDirectory>(options.segments_directory, options.linger_ns);
+  SegmentDirectory& directory = *segments;
+  sources.all.push_back(std::move(segments));
+  if (!options.bpf.targets.empty()) {
+    auto carriers = [&directory] {
+      std::vector<ProcessIdentity> alive;
+      for (const SourceProcess* process : directory.processes())
+        if (!process->dead_since_ns) alive.push_back(process->identity);
+      return alive;
+    };
+    auto programs = std::make_unique<BpfSource>(options.bpf, options.linger_ns, std::move(carriers));
+    sources.bpf_hook = name_of(programs->hook());
+    sources.all.push_back(std::move(programs));
+    give_up_privileges();
+  }
+  return sources;
+}
+
+Exporter::Exporter(const ExporterOptions& options) : Exporter(options, make_sources(options)) {}
+
+Exporter::Exporter(const ExporterOptions& options, Sources sources)
+    : monitor_(std::move(sources.all), {options.window_ns, options.stall_threshold_ns}),
+      looks_(monitor_),
+      collector_(monitor_, {options.quantiles, options.latency_bounds_ns, options.stall_threshold_ns,
+                            options.aggregate_processes, std::move(sources.bpf_hook)}),
+      server_(options.listen_addresses, options.max_connections,
+              make_site(collector_, monitor_, {options.window_ns, options.stall_threshold_ns},
+                        options.telemetry_path)) {
+  for (const std::string& address : server_.reachable_at())
+    log(LogLevel::kInfo, "metrics on http://" + address + options.telemetry_path);
+}
+
+}  // namespace looptap

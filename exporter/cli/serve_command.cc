@@ -1,0 +1,44 @@
+#include "exporter/cli/serve_command.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "exporter/base/log.h"
+#include "exporter/cli/exporter.h"
+#include "exporter/cli/probe_library.h"
+
+namespace looptap {
+
+int serve(const ServeCommand& command) {
+  // Blocked before any thread starts, so that every thread has them blocked and sigwait gets them.
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  sigprocmask(SIG_BLOCK, &stop, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  // First, so that whoever finds us ready finds the library, too.
+  if (!command.install_directory.empty())
+    log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), command.install_directory));
+
+  // A descriptor for each segment, and more than 1,000 of them may be looked at. Only here: what `looptap run` starts
+  // must find the limit that it would have without.
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
+
+  Exporter exporter(command.exporter);
+  int signal_number = 0;
+  sigwait(&stop, &signal_number);
+
+  // Whoever sends SIGTERM waits for us, and civetweb takes up to 3 s to end its threads. There is nothing to
+  // save: the kernel closes what is open.
+  std::_Exit(0);
+}
+
+}  // namespace looptap

@@ -1,0 +1,60 @@
+// The BPF programs: loaded, attached, and gone when this object goes (or its process, however it ends). libbpf and the
+// skeleton stay behind bpf_programs.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bpf/records.h"
+#include "exporter/sources/bpf/bpf_options.h"
+#include "exporter/sources/slot_reader.h"
+
+namespace looptap {
+
+/// Not thread-safe.
+class BpfPrograms {
+ public:
+  /// Checks what the machine allows, loads, attaches, and takes in the targets that run already.
+  /// \throws std::runtime_error with one clear line that says what is missing.
+  explicit BpfPrograms(const BpfOptions& options);
+  ~BpfPrograms();
+
+  /// The hook in use; never kAuto.
+  BpfHook hook() const;
+
+  /// Where the slots are: number n at offset n * sizeof(looptap_loop).
+  const SlotMemory& slots() const;
+  /// An array of looptap_event_queue, by the same numbers; what is there holds where the slot's owner has an `instance`.
+  /// nullptr: event queues are not measured.
+  const SlotMemory* event_queues() const;
+  /// Whose they are, by number. Another thread of the world writes it at any time.
+  std::vector<looptap_slot_owner> owners() const;
+
+  /// Those that have a loop or had one, by life.
+  std::vector<looptap_process> processes() const;
+
+  /// The names, without their folders and at most 63 bytes of each, of those files which the process maps now and whose
+  /// name begins with a digit.
+  /// \param tgid in the initial PID namespace. In one of our own another process may have it, and nothing is told.
+  std::vector<std::string> mapped_files(uint32_t tgid) const;
+
+  /// Ends the loops whose instance is closed.
+  void sweep();
+
+  /// The process is not measured (any more), by this life or as long as it does not exec; its slots are freed.
+  void exclude(const looptap_process& process);
+
+  /// Frees the slots of a process that has ended.
+  void forget(uint64_t life);
+
+  /// Loops that found no slot, and processes that found no room.
+  uint64_t dropped() const;
+
+ private:
+  struct Loaded;
+  std::unique_ptr<Loaded> loaded_;
+};
+
+}  // namespace looptap

@@ -1,0 +1,189 @@
+#include "exporter/sources/bpf/bpf_source.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "exporter/base/label_text.h"
+#include "exporter/base/log.h"
+#include "exporter/sources/bpf/event_queue.h"
+#include "exporter/sources/segment_name.h"
+#include "preload/segment_layout.h"
+
+namespace looptap {
+
+namespace {
+
+constexpr uint64_t kSweep_ns = 900'000'000;  // a little less than the second between two looks
+
+uint64_t start_ticks(uint64_t start_boottime_ns) {
+  static const uint64_t tick_ns = 1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  return start_boottime_ns / tick_ns;
+}
+
+ProcessIdentity identity_of(const looptap_process& process) {
+  ProcessIdentity identity;
+  identity.name = label_text(std::string_view(process.comm, strnlen(process.comm, sizeof process.comm)));
+  identity.pid = process.pid;
+  identity.pid_namespace = process.pid_namespace;
+  identity.initial_pid = process.tgid;
+  identity.start_ticks = start_ticks(process.start_boottime_ns);
+  identity.created_ns = process.began_ns;
+  return identity;
+}
+
+bool is_same_process(const ProcessIdentity& a, const ProcessIdentity& b) {
+  return a.pid == b.pid && a.pid_namespace == b.pid_namespace && a.start_ticks == b.start_ticks;
+}
+
+}  // namespace
+
+class BpfSource::Process : public SourceProcess {
+ public:
+  Process(ProcessIdentity who, uint32_t loops, const SlotMemory& memory)
+      : SourceProcess(std::move(who)), reader(memory), loops_at_last_look(loops) {}
+  const std::vector<LoopSample>& samples() const override { return reader.samples(); }
+
+  SlotReader reader;
+  uint32_t loops_at_last_look;  // how many it had begun when its mappings were looked at
+};
+
+BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, Carriers carriers)
+    : programs_(options), options_(options), linger_ns_(linger_ns), carriers_(std::move(carriers)) {}
+
+BpfSource::~BpfSource() = default;
+
+void BpfSource::refresh(uint64_t now_ns) {
+  if (now_ns >= swept_ns_ + kSweep_ns) {
+    programs_.sweep();
+    swept_ns_ = now_ns;
+  }
+  const auto carriers = carriers_();
+  for (const looptap_process& process : programs_.processes()) {
+    // A probe makes its segment before its first wait. So who began before the segments were looked at, which was
+    // after now_ns, and has none there, carries no probe.
+    if (process.began_ns >= now_ns) continue;
+    const ProcessIdentity identity = identity_of(process);
+    const bool has_segment_here =
+        !process.ended_ns &&
+        std::any_of(carriers.begin(), carriers.end(),
+                    [&](const ProcessIdentity& carrier) { return is_same_process(carrier, identity); });
+    if (has_segment_here) {
+      exclude(process, "its segment counts");
+    } else if (maps_segment(process, identity)) {
+      exclude(process, "its segment, which is in another directory, counts");
+      left_out_++;
+    } else {
+      follow(process, now_ns);
+    }
+  }
+  forget_the_dead(now_ns);
+}
+
+bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdentity& identity) {
+  if (process.ended_ns) return false;
+  const auto& named = options_.targets.pids;
+  if (options_.measure_carriers || std::find(named.begin(), named.end(), process.tgid) != named.end())
+    return false;
+  const auto known = processes_.find(process.life);
+  if (known != processes_.end()) {
+    // One that waits in ways which the probe does not see may have a segment as late as with any loop of its.
+    if (process.loops <= known->second->loops_at_last_look) return false;
+    known->second->loops_at_last_look = process.loops;
+  }
+  const auto files = programs_.mapped_files(process.tgid);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const std::string& name) { return is_segment_name_of(identity, name); });
+}
+
+void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {
+  const ProcessIdentity identity = identity_of(process);
+  log(LogLevel::kDebug,
+      identity.name + " (pid " + std::to_string(identity.pid) + ") carries the probe: " + what_counts);
+  forget(process.life);
+  programs_.exclude(process);
+}
+
+void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
+  auto place = processes_.find(process.life);
+  if (place == processes_.end())
+    place = processes_
+                .emplace(process.life,
+                         std::make_unique<Process>(identity_of(process), process.loops, programs_.slots()))
+                .first;
+  Process& known = *place->second;
+  if (known.dead_since_ns) return;
+  if (!process.ended_ns) {
+    known.last_alive_ns = now_ns;
+    return;
+  }
+  known.dead_since_ns = now_ns;
+  // The end of a process that is killed comes when its memory is given back: what it was before was seen before.
+  if (process.was_killed) {
+    known.last_alive_ns = std::max(known.last_alive_ns, process.began_ns);
+  } else {
+    known.exited_ns = process.exiting_ns ? process.exiting_ns : process.ended_ns;
+    known.last_alive_ns = known.exited_ns;
+  }
+}
+
+void BpfSource::forget_the_dead(uint64_t now_ns) {
+  std::vector<uint64_t> finished;
+  for (const auto& [life, process] : processes_) {
+    if (!process->dead_since_ns) continue;
+    // The same process after an exec, or its number given anew: what it was before makes room.
+    const bool has_successor =
+        std::any_of(processes_.upper_bound(life), processes_.end(), [&](const auto& other) {
+          const ProcessIdentity& now = other.second->identity;
+          return now.name == process->identity.name && now.pid == process->identity.pid &&
+                 now.pid_namespace == process->identity.pid_namespace;
+        });
+    if (has_successor || now_ns >= *process->dead_since_ns + linger_ns_) finished.push_back(life);
+  }
+  for (const uint64_t life : finished) {
+    forget(life);
+    programs_.forget(life);
+  }
+}
+
+void BpfSource::forget(uint64_t life) {
+  const auto process = processes_.find(life);
+  if (process == processes_.end()) return;
+  forgotten_inconsistent_reads_ += process->second->reader.inconsistent_reads();
+  processes_.erase(process);
+}
+
+void BpfSource::read(uint64_t now_ns) {
+  const auto owners = programs_.owners();
+  const SlotMemory* queues = programs_.event_queues();
+  for (uint32_t slot = 0; slot < owners.size(); slot++) {
+    const looptap_slot_owner& owner = owners[slot];
+    const auto process = owner.life && owner.number ? processes_.find(owner.life) : processes_.end();
+    if (process == processes_.end()) continue;
+    Process& known = *process->second;
+    known.reader.read(owner.number - 1, uint64_t{slot} * sizeof(looptap_loop), known.as_of(now_ns),
+                      known.dead_since_ns.has_value());
+    if (!queues || !owner.instance) continue;
+    if (auto* queue = known.reader.event_queue(owner.number - 1)) read_event_queue(*queues, slot, *queue);
+  }
+}
+
+std::vector<const SourceProcess*> BpfSource::processes() const {
+  std::vector<const SourceProcess*> all;
+  for (const auto& [life, process] : processes_) all.push_back(process.get());
+  return all;
+}
+
+SourceLosses BpfSource::losses() const {
+  SourceLosses losses;
+  losses.dropped_loops = programs_.dropped();
+  losses.inconsistent_reads = forgotten_inconsistent_reads_;
+  losses.left_out = left_out_;
+  for (const auto& [life, process] : processes_)
+    losses.inconsistent_reads += process->reader.inconsistent_reads();
+  return losses;
+}
+
+}  // namespace looptap

@@ -1,0 +1,65 @@
+// Where loops come from: one LoopSource for each kind of feed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "exporter/model/loop_sample.h"
+#include "exporter/model/process_identity.h"
+#include "exporter/sources/rejection.h"
+
+namespace looptap {
+
+/// A process as its source knows it.
+class SourceProcess {
+ public:
+  explicit SourceProcess(ProcessIdentity who);
+  virtual ~SourceProcess() = default;
+
+  /// No other process of any source has or had it, as long as this exporter runs.
+  const uint64_t id;
+  const ProcessIdentity identity;
+
+  uint64_t last_alive_ns = 0;             ///< when it was last seen alive; 0: never
+  std::optional<uint64_t> dead_since_ns;  ///< when it was first seen dead
+  uint64_t exited_ns = 0;                 ///< of the dead: when it exited in good order; 0: it did not
+
+  /// Its loops by ordinal, as of the source's last read().
+  virtual const std::vector<LoopSample>& samples() const = 0;
+
+  /// The instant for which its samples hold, where they are read now: a dead process' figures stand at its exit, or
+  /// where it was last seen alive.
+  uint64_t as_of(uint64_t now_ns) const;
+};
+
+/// What a source has lost and refused so far: counters, but for `unremovable`.
+struct SourceLosses {
+  uint64_t dropped_loops = 0;       ///< that found no slot
+  uint64_t inconsistent_reads = 0;  ///< samples that could not be taken
+  uint64_t left_out = 0;            ///< processes that another exporter measures
+  uint64_t unremovable = 0;         ///< feeds of dead processes that we would remove and may not
+  std::map<Rejection, uint64_t> rejected;
+
+  SourceLosses& operator+=(const SourceLosses& other);
+};
+
+/// Not thread-safe: whoever uses it sees to that.
+class LoopSource {
+ public:
+  virtual ~LoopSource() = default;
+
+  /// Looks for new processes and for deaths; forgets those that have been dead for too long to be shown.
+  virtual void refresh(uint64_t now_ns) = 0;
+
+  /// Samples every loop of the processes anew. Drops those of which nothing is to be believed.
+  virtual void read(uint64_t now_ns) = 0;
+
+  /// In an order that stays. Valid until the next refresh() or read().
+  virtual std::vector<const SourceProcess*> processes() const = 0;
+
+  virtual SourceLosses losses() const = 0;
+};
+
+}  // namespace looptap

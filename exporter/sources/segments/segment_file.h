@@ -1,0 +1,64 @@
+// Reads one segment. It may have been written by an enemy: nothing in it is believed before it is checked,
+// and it is read with pread, so that a file that shrinks under us is an error and not a signal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "exporter/model/loop_sample.h"
+#include "exporter/model/process_identity.h"
+#include "exporter/sources/rejection.h"
+#include "exporter/sources/slot_reader.h"
+#include "preload/segment_layout.h"
+
+namespace looptap {
+
+/// Not thread-safe.
+class SegmentFile {
+ public:
+  /// Opens and validates `name` in the directory; nullptr and a reason when it is refused.
+  static std::unique_ptr<SegmentFile> open(int directory, const std::string& name, Rejection& why);
+
+  ~SegmentFile();
+  SegmentFile(const SegmentFile&) = delete;
+  SegmentFile& operator=(const SegmentFile&) = delete;
+
+  const ProcessIdentity& identity() const { return identity_; }
+
+  /// Whether the process still holds its lock.
+  bool alive() const;
+  /// When it exited in good order, CLOCK_MONOTONIC ns; 0 when it did not (yet).
+  uint64_t exited_ns() const;
+
+  /// Copies every loop that has ever been waited on; see SlotReader::read().
+  const std::vector<LoopSample>& read(uint64_t now_ns, bool settled_for_good);
+
+  // As of the last read():
+  const std::vector<LoopSample>& samples() const { return reader_.samples(); }
+  uint64_t loops_dropped() const { return loops_dropped_; }  ///< that found no slot
+  uint64_t inconsistent_reads() const { return reader_.inconsistent_reads(); }
+  /// Why it is no segment after all; then there are no samples.
+  std::optional<Rejection> fault() const { return reader_.fault(); }
+
+ private:
+  struct Memory : SlotMemory {
+    explicit Memory(int descriptor) : fd(descriptor) {}
+    bool read(uint64_t offset, void* to, size_t size) const override;
+    const int fd;
+  };
+
+  SegmentFile(int fd, const looptap_header& header);
+  static std::optional<Rejection> find_fault(int fd, looptap_header& header);
+
+  const int fd_;
+  const Memory memory_;
+  SlotReader reader_;
+  ProcessIdentity identity_;
+  looptap_region loops_{};
+  uint64_t loops_dropped_ = 0;
+};
+
+}  // namespace looptap

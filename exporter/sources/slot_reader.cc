@@ -1,0 +1,224 @@
+#include "exporter/sources/slot_reader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "exporter/base/label_text.h"
+#include "exporter/base/monotonic_clock.h"
+
+namespace looptap {
+
+namespace {
+
+constexpr int kCopyAttempts = 100;
+constexpr unsigned kFaultyReads = 2;
+constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
+constexpr uint64_t kSlack_ns = 1'000'000'000;
+
+void fill_delays(const looptap_loop& loop, DurationHistogram& delays) {
+  delays.set_buckets(loop.wakeup_delays, nullptr);
+  delays.zero_count = loop.zero_wakeup_delays;
+  delays.total_ns = loop.wakeup_delay_ns;
+}
+
+/// All but the wakeup delays.
+void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, LoopSample& sample) {
+  sample.ordinal = ordinal;
+  sample.thread_name =
+      label_text(std::string_view(loop.thread_name, strnlen(loop.thread_name, sizeof loop.thread_name)));
+  sample.thread_id = loop.thread_id;
+  sample.waits = loop.waits;
+  sample.events = loop.events;
+  sample.wait_ns = loop.wait_ns;
+  sample.poll_ns = loop.poll_ns;
+  sample.iterations.set_buckets(loop.iterations, loop.iteration_sums_ns);
+  sample.iterations.zero_count = loop.zero_iterations;
+  sample.iterations.total_ns = loop.short_iterations_ns;
+  for (const auto& bucket : sample.iterations.buckets)
+    sample.iterations.total_ns = sum_of(sample.iterations.total_ns, bucket.sum_ns);
+
+  sample.nested = loop.state & LOOPTAP_NESTED;
+  sample.deadline_ns = loop.state & LOOPTAP_SHARED ? LOOPTAP_NO_DEADLINE : loop.deadline_ns;
+  sample.activity_since_ns = loop.state & LOOPTAP_WAITERS ? loop.wait_since_ns : loop.away_since_ns;
+  sample.activity = loop.state & LOOPTAP_WAITERS
+                        ? (loop.state & LOOPTAP_SLEEPING ? Activity::kWaiting : Activity::kPolling)
+                    : loop.state & LOOPTAP_DORMANT ? Activity::kDormant
+                                                   : Activity::kAway;
+  sample.taken_ns = now_ns;
+  sample.stuck_for_ns = 0;
+}
+
+/// Whether a counter of a histogram is less than it was.
+bool has_regressed(const DurationHistogram& before, const DurationHistogram& now) {
+  if (now.zero_count < before.zero_count || now.total_ns < before.total_ns) return true;
+  auto at = now.buckets.begin();
+  for (const auto& bucket : before.buckets) {
+    while (at != now.buckets.end() && at->index < bucket.index) ++at;
+    if (at == now.buckets.end() || at->index != bucket.index || at->count < bucket.count) return true;
+  }
+  return false;
+}
+
+/// What cannot be in a sample, whoever wrote it: with this, sums of whatever is shown do not overflow.
+std::optional<Rejection> fault_of(const LoopSample& sample, uint64_t now_ns) {
+  const uint64_t most = now_ns + kSlack_ns;  // no loop is older than the machine
+  if (sample.activity != Activity::kDormant && sample.activity_since_ns > most) return Rejection::kFuture;
+  const uint64_t observed_ns = sum_of(sum_of(sample.wait_ns, sample.poll_ns), sample.iterations.total_ns);
+  if (observed_ns > most || sample.waits > most || sample.iterations.count() > most ||
+      sample.wakeup_delays.count() > most)
+    return Rejection::kImplausible;
+  return std::nullopt;
+}
+
+/// \param new_delays they are not those of `before`.
+std::optional<Rejection> fault_of(const LoopSample& before, const LoopSample& now, bool new_delays) {
+  if (now.waits < before.waits || now.events < before.events || now.wait_ns < before.wait_ns ||
+      now.poll_ns < before.poll_ns || has_regressed(before.iterations, now.iterations) ||
+      (new_delays && has_regressed(before.wakeup_delays, now.wakeup_delays)))
+    return Rejection::kRegressed;
+  return std::nullopt;
+}
+
+/// Where slots are copied to. Not on the stack: civetweb's threads have 100 KB of it, and a slot is 22 KB.
+looptap_loop& copy_of_this_thread() {
+  thread_local const auto copy = std::make_unique<looptap_loop>();
+  return *copy;
+}
+
+}  // namespace
+
+bool SlotReader::Head::operator==(const Head& other) const { return memcmp(words, other.words, kSize) == 0; }
+
+bool SlotReader::read_head(uint64_t offset, Head& head) const {
+  // Each read of memory comes after the one before it.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool ok = memory_.read(offset, head.words, Head::kSize);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return ok;
+}
+
+SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled,
+                                       looptap_loop& copy) {
+  Head before, after;
+  for (int attempt = 0; attempt < kCopyAttempts; attempt++) {
+    if (!read_head(offset, before)) return Copy::kUnreadable;
+    if (before.owner() == 0) return Copy::kUnused;
+    // Whatever is counted lies between the beginning of a transition and its end, which both change the head.
+    if (slot.published_settled && before == slot.published) return Copy::kUnchanged;
+    if (!before.is_settled() && !take_unsettled) continue;
+    const bool without_delays = slot.published_settled && before.same_delays(slot.published);
+    const size_t size = without_delays ? offsetof(looptap_loop, wakeup_delays) : sizeof copy;
+    if (!memory_.read(offset, &copy, size) || !read_head(offset, after)) return Copy::kUnreadable;
+    const Copy taken = without_delays ? Copy::kTakenWithoutDelays : Copy::kTaken;
+    if (before.same_state(after)) {
+      slot.published = after;
+      slot.published_settled = after.is_settled();
+      return taken;
+    }
+
+    // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, only grow
+    // by themselves, and are good when nothing in them contradicts what was said before: counts and sums
+    // belong together, and the iteration that was shown as open had been counted before the copy began.
+    const bool shown_is_closed = before.state() != slot.published.state();
+    const bool long_stood_still =
+        before.long_begun() == before.long_settled() && before.long_begun() == after.long_begun();
+    if (shown_is_closed && long_stood_still && attempt >= kStillAttempts) {
+      copy.state = after.state();
+      // It has come to this state since `before` was read. When exactly may not be told yet: what is there may still be
+      // the start of the wait before, which has been counted.
+      copy.away_since_ns = copy.wait_since_ns = now_ns;
+      copy.deadline_ns = LOOPTAP_NO_DEADLINE;
+      slot.published = after;
+      slot.published_settled = false;
+      return taken;
+    }
+  }
+  if (!slot.stuck_since_ns || before.state() != slot.stuck_state || before.settled() != slot.stuck_settled) {
+    slot.stuck_state = before.state();
+    slot.stuck_settled = before.settled();
+    slot.stuck_since_ns = now_ns;
+  }
+  return Copy::kInconsistent;
+}
+
+std::vector<LoopSample>::iterator SlotReader::place_of(uint32_t ordinal) {
+  return std::lower_bound(samples_.begin(), samples_.end(), ordinal,
+                          [](const LoopSample& sample, uint32_t wanted) { return sample.ordinal < wanted; });
+}
+
+std::optional<DurationHistogram>* SlotReader::event_queue(uint32_t ordinal) {
+  const auto place = place_of(ordinal);
+  return place != samples_.end() && place->ordinal == ordinal ? &place->event_queue : nullptr;
+}
+
+void SlotReader::condemn(Rejection why) {
+  fault_ = why;
+  samples_.clear();
+}
+
+bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool settled_for_good) {
+  if (fault_) return false;
+  if (slots_.size() <= ordinal) slots_.resize(ordinal + 1);
+  Slot& slot = slots_[ordinal];
+  const auto place = place_of(ordinal);
+  const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
+  const Head shown = slot.published;
+  looptap_loop& copy = copy_of_this_thread();
+
+  const Copy taken = copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy);
+  switch (taken) {
+    case Copy::kUnused:
+      return true;
+    case Copy::kUnreadable:
+      condemn(Rejection::kTruncated);
+      return false;
+    case Copy::kUnchanged:
+      place->taken_ns = now_ns;
+      place->stuck_for_ns = 0;
+      slot.stuck_since_ns = 0;
+      return true;
+    case Copy::kInconsistent:
+      inconsistent_reads_++;
+      if (seen_before) place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
+      return true;
+    case Copy::kTaken:
+    case Copy::kTakenWithoutDelays:
+      break;
+  }
+
+  LoopSample sample;
+  if (seen_before) {  // it will hardly need more room than the one before
+    sample.iterations.buckets.reserve(place->iterations.buckets.size());
+    if (taken == Copy::kTaken) sample.wakeup_delays.buckets.reserve(place->wakeup_delays.buckets.size());
+  }
+  fill_sample(copy, ordinal, now_ns, sample);
+  if (taken == Copy::kTaken) fill_delays(copy, sample.wakeup_delays);
+  const uint64_t clock_ns = std::max(now_ns, monotonic_now_ns());  // the dead are read as of their death
+  auto fault = fault_of(sample, clock_ns);
+  if (!fault && seen_before) fault = fault_of(*place, sample, taken == Copy::kTaken);
+  if (fault) {
+    // Not at once: nobody promises that a copy of a word that changes is all old or all new.
+    slot.published = shown;
+    slot.published_settled = false;
+    inconsistent_reads_++;
+    if (++slot.faults < kFaultyReads) return true;
+    condemn(*fault);
+    return false;
+  }
+  slot.faults = 0;
+  slot.stuck_since_ns = 0;
+  if (taken == Copy::kTakenWithoutDelays) sample.wakeup_delays = std::move(place->wakeup_delays);
+  if (seen_before) {
+    sample.event_queue.swap(place->event_queue);
+    *place = std::move(sample);
+  } else {
+    samples_.insert(place, std::move(sample));
+  }
+  return true;
+}
+
+}  // namespace looptap
