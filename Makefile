@@ -139,8 +139,8 @@ revision_of_tree = $(or $(REVISION),$(shell [ -e .git ] && \
 page_object := $(BUILD)/obj/page/files.o
 exporter_sources := $(sort $(shell find exporter -name '*.cc'))
 exporter_objects := $(exporter_sources:%.cc=$(BUILD)/obj/%.o) $(page_object)
-# Sources of the exporter by their names alone: whatever room they are in.
-sources_named = $(filter $(foreach name,$1,%/$(name).cc),$(exporter_sources))
+# Of the sources $1 those with the names $2, whatever room they are in.
+named = $(filter $(foreach name,$2,%/$(name).cc),$1)
 
 $(BUILD)/looptap: $(exporter_objects) $(BUILD)/sources
 	$(call say,LINK,$@)
@@ -285,8 +285,8 @@ sanitized_sources := segment_file slot_reader rejection loop_sample latency labe
 
 test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)
 $(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: FORCE | build
-	+$(Q)$(call make_sanitized,$*,unit_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(filter $(foreach name,$(sanitized_tests),%/$(name).cc),$(unit_sources)))' \
-	  exporter_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call sources_named,$(sanitized_sources)))')
+	+$(Q)$(call make_sanitized,$*,unit_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call named,$(unit_sources),$(sanitized_tests)))' \
+	  exporter_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call named,$(exporter_sources),$(sanitized_sources)))')
 
 $(BUILD)/tests/victims/%: tests/victims/%.c $(BUILD)/flags
 	$(call build_victim,CC,$(CC))
@@ -398,7 +398,7 @@ vm: $(BUILD)/bench/syscall_cost
 
 FUZZ_SECONDS ?= 600
 # Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
-fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call sources_named,build_info duration exposition label_text log \
+fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text log \
   protobuf_format text_format $1))
 fuzzed_segment := $(call fuzzed,container_identity latency latency_window loop_collector loop_families loop_history \
   loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
