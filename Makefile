@@ -400,7 +400,7 @@ FUZZ_SECONDS ?= 600
 # Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
 fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text log \
   protobuf_format text_format $1))
-fuzzed_segment := $(call fuzzed,container_identity latency latency_window loop_collector loop_families loop_history \
+fuzzed_segment := $(call fuzzed,container_identity exporter_families latency latency_window loop_collector loop_families loop_history \
   loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
   segment_file shown_counters slot_reader)
 fuzzed_text := $(call fuzzed,bpf_options command_line gzip)

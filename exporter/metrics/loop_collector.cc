@@ -5,9 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "exporter/base/build_info.h"
+#include "exporter/metrics/exporter_families.h"
 #include "exporter/metrics/loop_families.h"
-#include "preload/segment_layout.h"
 
 namespace looptap {
 
@@ -67,70 +66,6 @@ class ProcessFamilies {
                       {}};
 };
 
-void collect_exporter(const MonitorTotals& totals, uint32_t stall_bound, const std::string& bpf_hook,
-                      double last_scrape_seconds, SeriesWriter& writer, std::vector<MetricFamily>& families) {
-  const auto family = [&](const char* name, const char* help, MetricType type) -> MetricFamily& {
-    return families.emplace_back(MetricFamily{name, help, type, {}});
-  };
-  const auto single = [&](const char* name, const char* help, MetricType type, double value) {
-    writer.set_labels({});
-    writer.add_value(family(name, help, type), value);
-  };
-  const std::string layout = std::to_string(LOOPTAP_LAYOUT_VERSION);
-  const std::string version = build_version(), revision = build_revision();
-  MetricFamily& build =
-      family("looptap_build_info", "The exporter's version, revision and layout of segments; always 1.",
-             MetricType::kGauge);
-  writer.set_labels({{"version", version}, {"revision", revision}, {"layout", layout}});
-  writer.add_value(build, 1);
-
-  if (!bpf_hook.empty()) {
-    MetricFamily& hook =
-        family("looptap_bpf_hook", "Where eBPF learns of waits; always 1.", MetricType::kGauge);
-    writer.set_labels({{"hook", bpf_hook}});
-    writer.add_value(hook, 1);
-    single("looptap_left_out_processes_total",
-           "Processes that eBPF left out since they carry the probe, with a segment in another directory.",
-           MetricType::kCounter, static_cast<double>(totals.losses.left_out));
-  }
-
-  MetricFamily& segments =
-      family("looptap_segments",
-             "Segments, and processes measured by eBPF, that are shown, by whether the process lives.",
-             MetricType::kGauge);
-  writer.set_labels({{"state", "live"}});
-  writer.add_value(segments, static_cast<double>(totals.live_processes));
-  writer.set_labels({{"state", "ended"}});
-  writer.add_value(segments, static_cast<double>(totals.ended_processes));
-
-  MetricFamily& rejected =
-      family("looptap_rejected_segments_total",
-             "Files in the segment directory that were refused, by reason.", MetricType::kCounter);
-  for (const Rejection why : kRejections) {
-    const auto count = totals.losses.rejected.find(why);
-    writer.set_labels({{"reason", name_of(why)}});
-    writer.add_value(rejected,
-                     count == totals.losses.rejected.end() ? 0 : static_cast<double>(count->second));
-  }
-
-  single("looptap_dropped_loops_total", "Loops that found no slot in their segment.", MetricType::kCounter,
-         static_cast<double>(totals.losses.dropped_loops));
-  single("looptap_inconsistent_reads_total",
-         "Samples that could not be taken and were replaced by the one before.", MetricType::kCounter,
-         static_cast<double>(totals.losses.inconsistent_reads));
-  single("looptap_deaths_in_stall_total",
-         "Processes that died without exiting while a loop of theirs had been away for longer than the "
-         "threshold.",
-         MetricType::kCounter, static_cast<double>(totals.deaths_in_stall));
-  single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
-         MetricType::kGauge, static_cast<double>(totals.losses.unremovable));
-  single("looptap_stall_threshold_seconds",
-         "The stall threshold in use: the bucket bound nearest to the one asked for.", MetricType::kGauge,
-         bound_seconds(stall_bound));
-  single("looptap_last_scrape_duration_seconds", "How long the scrape before this one took to collect.",
-         MetricType::kGauge, last_scrape_seconds);
-}
-
 }  // namespace
 
 LoopCollector::LoopCollector(LoopMonitor& monitor, CollectorSettings settings)
@@ -155,7 +90,7 @@ std::string LoopCollector::collect(ExpositionFormat format) {
   loops.move_to(families);
   shown_.forget_others();
   processes.move_to(families);
-  collect_exporter(totals, stall_bound_, settings_.bpf_hook, last_scrape_seconds_, *writer, families);
+  add_exporter_families({totals, stall_bound_, settings_.bpf_hook, last_scrape_seconds_}, *writer, families);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return writer->join(std::move(families));
 }
