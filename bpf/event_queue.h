@@ -50,8 +50,8 @@ static __always_inline int descriptor_ready(uint64_t wait_entry, uint32_t events
   wanted = BPF_CORE_READ(item, event.events);
   /* As the kernel decides. Nothing is wanted of what was EPOLLONESHOT, and has been returned. */
   if (!(wanted & ~HOW) || (events && !(events & wanted))) return 0;
-  since_ns = looptap_load(since);
-  if (!since_ns || is_empty(instance)) looptap_swap(since, since_ns, bpf_ktime_get_ns());
+  since_ns = looptap_load_acquire(since);
+  if (!since_ns || is_empty(instance)) looptap_compare_exchange(since, since_ns, bpf_ktime_get_ns());
   return 0;
 }
 
@@ -59,8 +59,8 @@ __noinline int count_in_queue(uint32_t slot, uint64_t duration_ns) {
   struct looptap_event_queue* queue = bpf_map_lookup_elem(&event_queues, &slot);
   int32_t bucket = looptap_bucket(duration_ns);
   if (!queue) return 0;
-  looptap_add(bucket < 0 ? &queue->zero_count : &queue->counts[bucket & (LOOPTAP_BUCKETS - 1)], 1);
-  looptap_add(&queue->total_ns, duration_ns);
+  looptap_fetch_add(bucket < 0 ? &queue->zero_count : &queue->counts[bucket & (LOOPTAP_BUCKETS - 1)], 1);
+  looptap_fetch_add(&queue->total_ns, duration_ns);
   return 0;
 }
 
@@ -75,13 +75,13 @@ static __always_inline void leave_queue(const struct thread_state* state,
   since = bpf_map_lookup_elem(&ready_since, &instance);
   if (!since) { /* another process that waits on it, too, has closed it */
     struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, state->slot);
-    if (loop && !(looptap_load(&loop->state) & LOOPTAP_ENDED)) open_queue(owner->file);
+    if (loop && !(looptap_load_acquire(&loop->state) & LOOPTAP_ENDED)) open_queue(owner->file);
     return;
   }
-  since_ns = looptap_load(since);
+  since_ns = looptap_load_acquire(since);
   if (!since_ns || since_ns > now_ns) return;
   if (result <= 0 && !is_empty((struct eventpoll*)instance)) return;
-  if (!looptap_swap(since, since_ns, 0) || result <= 0) return;
+  if (!looptap_compare_exchange(since, since_ns, 0) || result <= 0) return;
   /* What is ready is returned at once. The thread has slept: so it was not ready any more. */
   if (since_ns < state->thread.entered_ns && sleeps_of_current() != state->sleeps) return;
   count_in_queue(state->slot, now_ns - since_ns);

@@ -18,7 +18,7 @@ static __always_inline struct looptap_slot_owner* owner_of(uint32_t slot) {
 
 static __always_inline int is_ended(uint32_t slot) {
   struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, slot);
-  return !loop || (looptap_load(&loop->state) & LOOPTAP_ENDED);
+  return !loop || (looptap_load_acquire(&loop->state) & LOOPTAP_ENDED);
 }
 
 /* The instance of the slot is no more. A program of its own to the verifier, which checks it once. */
@@ -138,14 +138,14 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
   state = known_thread(task);
   process = process_of(task, life, now_ns);
   if (!state || !process) {
-    looptap_add(&dropped_loops, 1);
+    looptap_fetch_add(&dropped_loops, 1);
     return NO_SLOT;
   }
 
   ended = find_ended_slot(life, process->newest, now_ns);
   slot = ended;
   if (ended < 0 && bpf_map_pop_elem(&free_slots, &slot)) {
-    looptap_add(&dropped_loops, 1);
+    looptap_fetch_add(&dropped_loops, 1);
     return NO_SLOT;
   }
   owner = owner_of(slot);
@@ -167,7 +167,7 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
       bpf_map_push_elem(&free_slots, &slot, 0);
     }
     if (known) return *known;
-    looptap_add(&dropped_loops, 1);
+    looptap_fetch_add(&dropped_loops, 1);
     return NO_SLOT;
   }
   if (measure_event_queues && !is_ring) owner->instance = open_queue(file);

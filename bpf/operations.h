@@ -10,7 +10,7 @@
 #include "preload/segment_layout.h"
 
 #define LOOPTAP_INLINE static inline __attribute__((always_inline))
-#define LOOPTAP_STEP __attribute__((noinline))
+#define LOOPTAP_NOINLINE_IN_BPF __attribute__((noinline))
 
 /* All there are: nobody needs to say whose. */
 struct looptap_loops {
@@ -20,8 +20,8 @@ struct looptap_loops {
 
 static __always_inline struct looptap_loop* looptap_loop_at(const struct looptap_loops* loops,
                                                             uint32_t slot) {
-  asm volatile(
-      "" ::"r"(loops)); /* or clang hands nothing over to a LOOPTAP_STEP, which the verifier wants to see */
+  asm volatile("" ::"r"(
+      loops)); /* or clang hands nothing over to a LOOPTAP_NOINLINE_IN_BPF, which the verifier wants to see */
   return bpf_map_lookup_elem(&slots, &slot);
 }
 
@@ -32,7 +32,7 @@ static __always_inline struct looptap_ring* looptap_ring_of(const struct looptap
 }
 
 /* On x86 plain loads acquire and plain stores release; elsewhere only what changes a word does. */
-static __always_inline uint64_t looptap_load(const uint64_t* word) {
+static __always_inline uint64_t looptap_load_acquire(const uint64_t* word) {
 #if defined(__TARGET_ARCH_x86)
   return *(const volatile uint64_t*)word;
 #else
@@ -40,7 +40,7 @@ static __always_inline uint64_t looptap_load(const uint64_t* word) {
 #endif
 }
 
-static __always_inline void looptap_store(uint64_t* word, uint64_t value) {
+static __always_inline void looptap_store_release(uint64_t* word, uint64_t value) {
 #if defined(__TARGET_ARCH_x86)
   *(volatile uint64_t*)word = value;
 #else
@@ -48,11 +48,11 @@ static __always_inline void looptap_store(uint64_t* word, uint64_t value) {
 #endif
 }
 
-static __always_inline uint64_t looptap_add(uint64_t* word, uint64_t value) {
+static __always_inline uint64_t looptap_fetch_add(uint64_t* word, uint64_t value) {
   return __sync_fetch_and_add(word, value);
 }
 
-static __always_inline int looptap_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+static __always_inline int looptap_compare_exchange(uint64_t* word, uint64_t expected, uint64_t value) {
   return __sync_val_compare_and_swap(word, expected, value) == expected;
 }
 

@@ -67,19 +67,19 @@ static __always_inline void add_target(uint32_t tgid, uint32_t by_pid) {
   struct looptap_target target = {};
   long result;
   if (bpf_map_lookup_elem(&excluded, &tgid)) return;
-  target.life = looptap_add(&lives, 1) + 1;
+  target.life = looptap_fetch_add(&lives, 1) + 1;
   target.by_pid = by_pid;
   mark_target(tgid, 1);
   result = bpf_map_update_elem(&targets, &tgid, &target, BPF_NOEXIST);
   if (result) mark_target(tgid, -1);
-  if (result && result != EXISTS) looptap_add(&dropped_targets, 1);
+  if (result && result != EXISTS) looptap_fetch_add(&dropped_targets, 1);
 }
 
 static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now_ns) {
   struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
   if (!process) return;
   process->was_killed = was_killed;
-  looptap_store(&process->ended_ns, now_ns);
+  looptap_store_release(&process->ended_ns, now_ns);
 }
 
 /* A thread has ended: its loops have no owner any more. */
@@ -90,7 +90,7 @@ static __always_inline void disown_slots(struct thread_state* state, uint64_t no
     struct looptap_slot_owner* owner = owner_of(next - 1);
     struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, next - 1);
     if (!owner || !loop || owner->life != state->life) break;
-    if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load(&loop->owner) == state->thread.number)
+    if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load_acquire(&loop->owner) == state->thread.number)
       end_instance(next - 1, now_ns);
     looptap_disown(loop, &state->thread);
     next = owner->next;

@@ -50,7 +50,7 @@ static __always_inline struct thread_state* this_thread(struct task_struct* task
   if (!state || state->life == life) return state;
   __builtin_memset(state, 0, sizeof *state);
   state->life = life;
-  state->thread.number = looptap_add(&thread_numbers, 1) + 1;
+  state->thread.number = looptap_fetch_add(&thread_numbers, 1) + 1;
   state->thread.thread_id = own_number(task, 0);
   return state;
 }

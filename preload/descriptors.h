@@ -104,21 +104,21 @@ inline uint16_t find_slot(Process* process, Thread& thread) {
 
   Segment& segment = process->segment;
   const uint64_t now = thread_now_ns(process, thread);
-  uint64_t used = looptap_load(&segment.header->loops_used);
+  uint64_t used = looptap_load_acquire(&segment.header->loops_used);
   for (uint32_t i = 0; i < used && i < segment.slots; i++) {
     looptap_loop* loop = reserved_slot(segment, i);
     if (loop && looptap_take_over(loop, &thread.state, same_text(loop->thread_name, name), now))
       return static_cast<uint16_t>(kFirstLoop + i);
   }
 
-  if (used < segment.slots && (used = looptap_add(&segment.header->loops_used, 1)) < segment.slots &&
+  if (used < segment.slots && (used = looptap_fetch_add(&segment.header->loops_used, 1)) < segment.slots &&
       reserve_slot(segment, static_cast<uint32_t>(used))) {
     looptap_loop* loop = looptap_loop_at(&segment.loops, static_cast<uint32_t>(used));
     copy_line(loop->thread_name, sizeof loop->thread_name, name);
     looptap_begin(loop, &thread.state, now);
     return static_cast<uint16_t>(kFirstLoop + used);
   }
-  looptap_add(&segment.header->loops_dropped, 1);
+  looptap_fetch_add(&segment.header->loops_dropped, 1);
   return kUnmeasured;
 }
 

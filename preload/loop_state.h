@@ -3,10 +3,11 @@
  *
  * C subset shared by preload/ and bpf/. The includer defines, before including this (preload/operations.h):
  *   struct looptap_loops, looptap_loop_at(), looptap_ring_of()   where slots and ring are; may return NULL
- *   looptap_load(), looptap_store(), looptap_add(), looptap_swap(), looptap_log2()
- *   LOOPTAP_INLINE                                               how functions are declared
- *   LOOPTAP_STEP                                                 how the one is that BPF's verifier has to look
- *                                                                at by itself, lest the ways through be too many
+ *   looptap_load_acquire(), looptap_store_release(), looptap_fetch_add(), looptap_compare_exchange()
+ *   looptap_log2()
+ *   LOOPTAP_INLINE            how functions are declared
+ *   LOOPTAP_NOINLINE_IN_BPF   how a function is declared that BPF's verifier is to check by itself: inlined, it
+ *                             multiplies the paths of its caller
  *
  * How several threads share a loop without a lock. `state` holds the number of waiters, flags, and a
  * number of transitions, and changes by one compare-and-swap. What a transition needs to know (since when
@@ -51,46 +52,49 @@ LOOPTAP_INLINE void looptap_count_iteration(const struct looptap_loops* loops, s
   struct looptap_ring* ring;
 
   if (bucket < LOOPTAP_FIRST_SUMMED) {
-    looptap_add(&loop->short_iterations_ns, duration_ns);
-    looptap_add(bucket < 0 ? &loop->zero_iterations : &loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)], 1);
+    looptap_fetch_add(&loop->short_iterations_ns, duration_ns);
+    looptap_fetch_add(bucket < 0 ? &loop->zero_iterations : &loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)],
+                      1);
     return;
   }
   if (bucket >= LOOPTAP_BUCKETS) return; /* never: for BPF's verifier */
-  looptap_add(&loop->long_begun, 1);
-  looptap_add(&loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)], 1);
-  looptap_add(&loop->iteration_sums_ns[bucket - LOOPTAP_FIRST_SUMMED], duration_ns);
-  looptap_add(&loop->long_settled, 1);
+  looptap_fetch_add(&loop->long_begun, 1);
+  looptap_fetch_add(&loop->iterations[bucket & (LOOPTAP_BUCKETS - 1)], 1);
+  looptap_fetch_add(&loop->iteration_sums_ns[bucket - LOOPTAP_FIRST_SUMMED], duration_ns);
+  looptap_fetch_add(&loop->long_settled, 1);
 
   if (duration_ns < LOOPTAP_LONG_ITERATION_NS) return;
   ring = looptap_ring_of(loops);
   if (ring) {
-    uint64_t number = looptap_add(&ring->written, 1);
+    uint64_t number = looptap_fetch_add(&ring->written, 1);
     struct looptap_long_iteration* entry = &ring->entries[number & (LOOPTAP_LONG_ITERATIONS - 1)];
-    looptap_store(&entry->serial, 0);
-    looptap_store(&entry->start_ns, since_ns);
-    looptap_store(&entry->duration_ns, duration_ns);
+    looptap_store_release(&entry->serial, 0);
+    looptap_store_release(&entry->start_ns, since_ns);
+    looptap_store_release(&entry->duration_ns, duration_ns);
     entry->loop = ordinal;
     entry->thread_id = thread->thread_id;
-    looptap_store(&entry->serial, number + 1);
+    looptap_store_release(&entry->serial, number + 1);
   }
 }
 
 /* The thread has turned away from a loop whose last event it took: nobody runs it at present. The open
  * interval counts only where readers were shown it, that is where the loop is not nested.
  * Returns whether it did count. */
-LOOPTAP_STEP int looptap_suspend(const struct looptap_loops* loops, const struct looptap_thread* thread,
-                                 uint32_t ordinal, uint64_t now_ns) {
+LOOPTAP_NOINLINE_IN_BPF int looptap_suspend(const struct looptap_loops* loops,
+                                            const struct looptap_thread* thread, uint32_t ordinal,
+                                            uint64_t now_ns) {
   struct looptap_loop* loop = looptap_loop_at(loops, ordinal);
   int tries;
   if (!loop || !thread) return 0;
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
-    uint64_t state = looptap_load(&loop->state);
-    uint64_t since_ns = looptap_load(&loop->away_since_ns);
+    uint64_t state = looptap_load_acquire(&loop->state);
+    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
     if (state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT)) return 0;
-    if (looptap_load(&loop->last_leaver) != thread->number) return 0;
-    if (!looptap_swap(&loop->state, state, (state | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION)) continue;
+    if (looptap_load_acquire(&loop->last_leaver) != thread->number) return 0;
+    if (!looptap_compare_exchange(&loop->state, state, (state | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION))
+      continue;
     if (!(state & LOOPTAP_NESTED)) looptap_count_iteration(loops, loop, ordinal, thread, since_ns, now_ns);
-    looptap_add(&loop->settled, 1);
+    looptap_fetch_add(&loop->settled, 1);
     return !(state & LOOPTAP_NESTED);
   }
   return 0;
@@ -98,8 +102,8 @@ LOOPTAP_STEP int looptap_suspend(const struct looptap_loops* loops, const struct
 
 /* Puts the loop on top of the thread's loops and suspends those that were entered since.
  * Returns whether it runs inside another one. */
-LOOPTAP_INLINE int looptap_climb(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                 uint32_t ordinal, uint64_t now_ns) {
+LOOPTAP_INLINE int looptap_push_loop(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                     uint32_t ordinal, uint64_t now_ns) {
   uint32_t depth = thread->depth, place, i;
   if (depth == 1 && thread->loops[0] == ordinal) return 0;
 
@@ -122,7 +126,7 @@ LOOPTAP_INLINE int looptap_climb(const struct looptap_loops* loops, struct loopt
     struct looptap_loop* outer;
     if (i >= place) return 0;
     outer = looptap_loop_at(loops, thread->loops[i]);
-    if (outer && !(looptap_load(&outer->state) & LOOPTAP_ENDED)) return 1;
+    if (outer && !(looptap_load_acquire(&outer->state) & LOOPTAP_ENDED)) return 1;
   }
   return 0;
 }
@@ -133,42 +137,42 @@ LOOPTAP_INLINE uint64_t looptap_later(uint64_t a_ns, uint64_t b_ns) { return a_n
  *
  * A thread can be held up between looking at the clock and getting here, and others come and go meanwhile.
  * So no period begins before the one before it has ended: the last return counts, whoever stores it. */
-LOOPTAP_INLINE void looptap_step_out(struct looptap_loop* loop, const struct looptap_thread* thread,
-                                     uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_drop_waiter(struct looptap_loop* loop, const struct looptap_thread* thread,
+                                        uint64_t now_ns) {
   uint64_t state = 0, since_ns = 0, last_ns = now_ns, next;
   int tries, done = 0;
   for (tries = 0; tries < LOOPTAP_TRIES && !done; tries++) {
-    state = looptap_load(&loop->state);
-    since_ns = looptap_load(&loop->wait_since_ns);
-    last_ns = looptap_later(now_ns, looptap_later(since_ns, looptap_load(&loop->away_since_ns)));
+    state = looptap_load_acquire(&loop->state);
+    since_ns = looptap_load_acquire(&loop->wait_since_ns);
+    last_ns = looptap_later(now_ns, looptap_later(since_ns, looptap_load_acquire(&loop->away_since_ns)));
     next = state - 1 + LOOPTAP_ONE_TRANSITION;
-    looptap_store(&loop->away_since_ns, last_ns);
+    looptap_store_release(&loop->away_since_ns, last_ns);
     if ((state & LOOPTAP_WAITERS) == 1) {
-      looptap_store(&loop->last_leaver, thread->number);
+      looptap_store_release(&loop->last_leaver, thread->number);
       if (state & LOOPTAP_ENDED) next |= LOOPTAP_DORMANT;
     }
-    done = looptap_swap(&loop->state, state, next);
+    done = looptap_compare_exchange(&loop->state, state, next);
   }
   if (!done) {
-    looptap_store(&loop->last_leaver, thread->number);
-    state = looptap_add(&loop->state, LOOPTAP_ONE_TRANSITION - 1);
+    looptap_store_release(&loop->last_leaver, thread->number);
+    state = looptap_fetch_add(&loop->state, LOOPTAP_ONE_TRANSITION - 1);
   }
   if ((state & LOOPTAP_WAITERS) == 1)
-    looptap_add(state & LOOPTAP_SLEEPING ? &loop->wait_ns : &loop->poll_ns,
-                last_ns > since_ns ? last_ns - since_ns : 0);
+    looptap_fetch_add(state & LOOPTAP_SLEEPING ? &loop->wait_ns : &loop->poll_ns,
+                      last_ns > since_ns ? last_ns - since_ns : 0);
 }
 
 /* A mark that a wait never took back: it was left by siglongjmp or cancellation, or a signal handler waits
  * inside it. Whichever it was, the thread is not in that wait now. */
-LOOPTAP_INLINE void looptap_heal(const struct looptap_loops* loops, struct looptap_thread* thread,
-                                 uint64_t now_ns) {
+LOOPTAP_INLINE void looptap_abandon_wait(const struct looptap_loops* loops, struct looptap_thread* thread,
+                                         uint64_t now_ns) {
   struct looptap_loop* loop;
   if (!thread->waiting) return;
   loop = looptap_loop_at(loops, thread->waiting - 1);
   thread->waiting = 0;
   if (!loop) return;
-  looptap_step_out(loop, thread, now_ns);
-  looptap_add(&loop->settled, 1);
+  looptap_drop_waiter(loop, thread, now_ns);
+  looptap_fetch_add(&loop->settled, 1);
 }
 
 /* The thread goes into a wait of the loop. timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT waits for ever.
@@ -179,12 +183,12 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
   uint32_t number = ++thread->entries;
   int tries, nested;
   if (!loop) return number;
-  looptap_heal(loops, thread, now_ns);
-  nested = looptap_climb(loops, thread, ordinal, now_ns);
+  looptap_abandon_wait(loops, thread, now_ns);
+  nested = looptap_push_loop(loops, thread, ordinal, now_ns);
 
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
-    uint64_t state = looptap_load(&loop->state);
-    uint64_t since_ns = looptap_load(&loop->away_since_ns);
+    uint64_t state = looptap_load_acquire(&loop->state);
+    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
     uint64_t next = state;
     int first = !(state & LOOPTAP_WAITERS);
     if ((state & LOOPTAP_WAITERS) == LOOPTAP_WAITERS) break;
@@ -193,15 +197,16 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
       if (nested) next |= LOOPTAP_NESTED;
     }
     if (timeout_ns) next |= LOOPTAP_SLEEPING;
-    if (looptap_load(&loop->owner) != thread->number) next |= LOOPTAP_SHARED;
-    if (!looptap_swap(&loop->state, state, next + 1 + LOOPTAP_ONE_TRANSITION)) continue;
+    if (looptap_load_acquire(&loop->owner) != thread->number) next |= LOOPTAP_SHARED;
+    if (!looptap_compare_exchange(&loop->state, state, next + 1 + LOOPTAP_ONE_TRANSITION)) continue;
 
     if (first) {
-      looptap_store(&loop->wait_since_ns, looptap_later(now_ns, since_ns));
-      looptap_store(&loop->deadline_ns, timeout_ns < 0 ? LOOPTAP_NO_DEADLINE : now_ns + (uint64_t)timeout_ns);
+      looptap_store_release(&loop->wait_since_ns, looptap_later(now_ns, since_ns));
+      looptap_store_release(&loop->deadline_ns,
+                            timeout_ns < 0 ? LOOPTAP_NO_DEADLINE : now_ns + (uint64_t)timeout_ns);
       if (!(state & LOOPTAP_DORMANT)) looptap_count_iteration(loops, loop, ordinal, thread, since_ns, now_ns);
     }
-    looptap_add(&loop->settled, 1);
+    looptap_fetch_add(&loop->settled, 1);
     thread->entered_ns = now_ns;
     thread->timeout_ns = timeout_ns;
     thread->waiting = ordinal + 1;
@@ -218,27 +223,27 @@ LOOPTAP_INLINE void looptap_leave(const struct looptap_loops* loops, struct loop
   uint64_t spent_ns;
   if (!loop) return;
   if (thread->waiting != ordinal + 1 || thread->entries != number) {
-    looptap_add(&loop->waits, 1);
-    if (result > 0) looptap_add(&loop->events, (uint64_t)result);
+    looptap_fetch_add(&loop->waits, 1);
+    if (result > 0) looptap_fetch_add(&loop->events, (uint64_t)result);
     return;
   }
   thread->waiting = 0;
-  looptap_step_out(loop, thread, now_ns);
-  looptap_add(&loop->waits, 1);
-  if (result > 0) looptap_add(&loop->events, (uint64_t)result);
+  looptap_drop_waiter(loop, thread, now_ns);
+  looptap_fetch_add(&loop->waits, 1);
+  if (result > 0) looptap_fetch_add(&loop->events, (uint64_t)result);
 
   spent_ns = now_ns > thread->entered_ns ? now_ns - thread->entered_ns : 0;
   if (result == 0 && thread->timeout_ns > 0) {
     uint64_t timeout_ns = (uint64_t)thread->timeout_ns;
     uint64_t delay_ns = spent_ns > timeout_ns ? spent_ns - timeout_ns : 0;
     int32_t bucket = looptap_bucket(delay_ns);
-    looptap_add(&loop->wakeup_delay_ns, delay_ns);
+    looptap_fetch_add(&loop->wakeup_delay_ns, delay_ns);
     if (bucket < 0)
-      looptap_add(&loop->zero_wakeup_delays, 1);
+      looptap_fetch_add(&loop->zero_wakeup_delays, 1);
     else
-      looptap_add(&loop->wakeup_delays[bucket & (LOOPTAP_BUCKETS - 1)], 1);
+      looptap_fetch_add(&loop->wakeup_delays[bucket & (LOOPTAP_BUCKETS - 1)], 1);
   }
-  looptap_add(&loop->settled, 1);
+  looptap_fetch_add(&loop->settled, 1);
 }
 
 /* The loop's epoll instance is being closed. The open iteration ends here; a nested one was never shown
@@ -249,15 +254,15 @@ LOOPTAP_INLINE void looptap_end(const struct looptap_loops* loops, struct loopta
   int tries;
   if (!loop) return;
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
-    uint64_t state = looptap_load(&loop->state);
-    uint64_t since_ns = looptap_load(&loop->away_since_ns);
+    uint64_t state = looptap_load_acquire(&loop->state);
+    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
     uint64_t next = (state | LOOPTAP_ENDED) + LOOPTAP_ONE_TRANSITION;
     if (state & LOOPTAP_ENDED) return;
     if (!(state & LOOPTAP_WAITERS)) next |= LOOPTAP_DORMANT;
-    if (!looptap_swap(&loop->state, state, next)) continue;
+    if (!looptap_compare_exchange(&loop->state, state, next)) continue;
     if (!(state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT | LOOPTAP_NESTED)))
       looptap_count_iteration(loops, loop, ordinal, thread, since_ns, now_ns);
-    looptap_add(&loop->settled, 1);
+    looptap_fetch_add(&loop->settled, 1);
     return;
   }
 }
@@ -266,7 +271,7 @@ LOOPTAP_INLINE void looptap_end(const struct looptap_loops* loops, struct loopta
 LOOPTAP_INLINE void looptap_thread_ends(const struct looptap_loops* loops, struct looptap_thread* thread,
                                         uint64_t now_ns) {
   uint32_t i;
-  looptap_heal(loops, thread, now_ns);
+  looptap_abandon_wait(loops, thread, now_ns);
   for (i = 0; i < LOOPTAP_DEPTH; i++)
     if (i < thread->depth) looptap_suspend(loops, thread, thread->loops[i], now_ns);
   thread->depth = 0;
@@ -276,15 +281,16 @@ LOOPTAP_INLINE void looptap_thread_ends(const struct looptap_loops* loops, struc
 LOOPTAP_INLINE void looptap_begin(struct looptap_loop* loop, const struct looptap_thread* thread,
                                   uint64_t now_ns) {
   loop->thread_id = thread->thread_id;
-  looptap_store(&loop->born_ns, now_ns);
-  looptap_store(&loop->instances, 1);
-  looptap_store(&loop->state, LOOPTAP_DORMANT);
-  looptap_store(&loop->owner, thread->number);
+  looptap_store_release(&loop->born_ns, now_ns);
+  looptap_store_release(&loop->instances, 1);
+  looptap_store_release(&loop->state, LOOPTAP_DORMANT);
+  looptap_store_release(&loop->owner, thread->number);
 }
 
 /* The thread has ended for good: its loops' slots have no owner any more. */
 LOOPTAP_INLINE void looptap_disown(struct looptap_loop* loop, const struct looptap_thread* thread) {
-  if (looptap_load(&loop->owner) == thread->number) looptap_store(&loop->owner, LOOPTAP_OWNER_GONE);
+  if (looptap_load_acquire(&loop->owner) == thread->number)
+    looptap_store_release(&loop->owner, LOOPTAP_OWNER_GONE);
 }
 
 /* Gives the slot of an ended loop to a new instance that the same thread waits on first (or a thread that
@@ -292,18 +298,19 @@ LOOPTAP_INLINE void looptap_disown(struct looptap_loop* loop, const struct loopt
  * in between. Returns whether it did. */
 LOOPTAP_INLINE int looptap_take_over(struct looptap_loop* loop, const struct looptap_thread* thread,
                                      int may_follow, uint64_t now_ns) {
-  uint64_t state = looptap_load(&loop->state);
-  uint64_t owner = looptap_load(&loop->owner);
+  uint64_t state = looptap_load_acquire(&loop->state);
+  uint64_t owner = looptap_load_acquire(&loop->owner);
   if (owner != thread->number && !(owner == LOOPTAP_OWNER_GONE && may_follow)) return 0;
   if (!(state & LOOPTAP_ENDED) || (state & LOOPTAP_WAITERS)) return 0;
-  if (!looptap_swap(&loop->state, state,
-                    ((state & ~(LOOPTAP_ENDED | LOOPTAP_SHARED)) | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION))
+  if (!looptap_compare_exchange(
+          &loop->state, state,
+          ((state & ~(LOOPTAP_ENDED | LOOPTAP_SHARED)) | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION))
     return 0;
   loop->thread_id = thread->thread_id;
-  looptap_store(&loop->owner, thread->number);
-  looptap_store(&loop->born_ns, now_ns);
-  looptap_add(&loop->instances, 1);
-  looptap_add(&loop->settled, 1);
+  looptap_store_release(&loop->owner, thread->number);
+  looptap_store_release(&loop->born_ns, now_ns);
+  looptap_fetch_add(&loop->instances, 1);
+  looptap_fetch_add(&loop->settled, 1);
   return 1;
 }
 

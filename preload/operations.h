@@ -11,7 +11,7 @@
 /* BPF wants everything in one function, and a wait is short of calls and returns, too: just after the kernel
  * they cost the most. */
 #define LOOPTAP_INLINE static inline __attribute__((always_inline))
-#define LOOPTAP_STEP LOOPTAP_INLINE
+#define LOOPTAP_NOINLINE_IN_BPF LOOPTAP_INLINE
 
 /* The loops of one process. */
 struct looptap_loops {
@@ -26,19 +26,21 @@ static inline struct looptap_loop* looptap_loop_at(const struct looptap_loops* l
 
 static inline struct looptap_ring* looptap_ring_of(const struct looptap_loops* loops) { return loops->ring; }
 
-static inline uint64_t looptap_load(const uint64_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline uint64_t looptap_load_acquire(const uint64_t* word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
 
-static inline void looptap_store(uint64_t* word, uint64_t value) {
+static inline void looptap_store_release(uint64_t* word, uint64_t value) {
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
 /* Returns what the word held before. */
-static inline uint64_t looptap_add(uint64_t* word, uint64_t value) {
+static inline uint64_t looptap_fetch_add(uint64_t* word, uint64_t value) {
   return __atomic_fetch_add(word, value, __ATOMIC_ACQ_REL);
 }
 
 /* True when the word held `expected` and now holds `value`. */
-static inline int looptap_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+static inline int looptap_compare_exchange(uint64_t* word, uint64_t expected, uint64_t value) {
   return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 

@@ -58,7 +58,7 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
   if (__builtin_expect(!process, 0) && !(process = start_process())) return;
   if (__builtin_expect(static_cast<uint32_t>(fd) >= kDescriptors, 0)) {
     if (fd > 0 && !__atomic_exchange_n(&process->lost_high_descriptor, 1, __ATOMIC_RELAXED))
-      looptap_add(&process->segment.header->loops_dropped, 1);
+      looptap_fetch_add(&process->segment.header->loops_dropped, 1);
     return;
   }
   Thread& thread = this_thread(process);

@@ -146,7 +146,7 @@ __attribute__((noinline)) inline Process* start_process() {
 inline void note_exit() {
   Process* process = ready_process();
   if (process && is_own(process))
-    looptap_store(&process->segment.header->exited_ns, monotonic_ns(process->clock.vdso));
+    looptap_store_release(&process->segment.header->exited_ns, monotonic_ns(process->clock.vdso));
 }
 
 }  // namespace looptap

@@ -29,7 +29,7 @@ inline bool find_set_loop(Process* process, Thread& thread) {
 /* The thread waits on an epoll instance now. */
 __attribute__((noinline)) inline void end_set_loop(Process* process, Thread& thread) {
   const uint64_t now = thread_now_ns(process, thread);
-  looptap_heal(&process->segment.loops, &thread.state, now);
+  looptap_abandon_wait(&process->segment.loops, &thread.state, now);
   looptap_end(&process->segment.loops, &thread.state, thread.set_loop - kFirstLoop, now);
   thread.state.depth = 0;
   thread.set_loop = kUnmeasured;

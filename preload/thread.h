@@ -45,7 +45,7 @@ inline void thread_ended(void*) {
   looptap_thread_ends(&segment.loops, &thread.state, now);
   if (thread.set_loop >= kFirstLoop)
     looptap_end(&segment.loops, &thread.state, thread.set_loop - kFirstLoop, now);
-  const uint64_t used = looptap_load(&segment.header->loops_used);
+  const uint64_t used = looptap_load_acquire(&segment.header->loops_used);
   for (uint32_t i = 0; i < used && i < segment.slots; i++)
     if (looptap_loop* loop = reserved_slot(segment, i)) looptap_disown(loop, &thread.state);
   thread.nonce = 0;  // should a later destructor wait again, the thread begins anew

@@ -19,17 +19,17 @@ static inline uint64_t stage_ticks() {
 #endif
 
 #ifdef STAGE_WITHOUT_LOCKS
-static inline int stage_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+static inline int stage_compare_exchange(uint64_t* word, uint64_t expected, uint64_t value) {
   if (__atomic_load_n(word, __ATOMIC_RELAXED) != expected) return 0;
   __atomic_store_n(word, value, __ATOMIC_RELEASE);
   return 1;
 }
-#define looptap_swap stage_swap
+#define looptap_compare_exchange stage_compare_exchange
 #endif
 
 #ifdef STAGE_WITHOUT_COUNTERS
-static inline uint64_t stage_add(uint64_t*, uint64_t) { return 0; }
-#define looptap_add stage_add
+static inline uint64_t stage_fetch_add(uint64_t*, uint64_t) { return 0; }
+#define looptap_fetch_add stage_fetch_add
 #endif
 
 #endif

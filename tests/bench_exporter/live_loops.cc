@@ -73,7 +73,7 @@ class LiveLoop {
     looptap_loop* loop = looptap_loop_at(&segment_.loops, 0);
     looptap::copy_line(loop->thread_name, sizeof loop->thread_name, "MainThread");
     looptap_begin(loop, &thread_, now);
-    looptap_add(&segment_.header->loops_used, 1);
+    looptap_fetch_add(&segment_.header->loops_used, 1);
 
     constexpr uint64_t kPast_ns = 3'600'000'000'000;
     uint64_t at = now > 2 * kPast_ns ? now - kPast_ns : now / 2;

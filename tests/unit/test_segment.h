@@ -48,7 +48,7 @@ struct TestSegment {
     looptap_loop* loop = looptap_loop_at(&segment.loops, ordinal);
     looptap::copy_line(loop->thread_name, sizeof loop->thread_name, thread_name);
     looptap_begin(loop, &thread, looptap::monotonic_now_ns());
-    looptap_add(&segment.header->loops_used, 1);
+    looptap_fetch_add(&segment.header->loops_used, 1);
     return *loop;
   }
   void wait(uint32_t ordinal, uint64_t from_ns, uint64_t to_ns) {

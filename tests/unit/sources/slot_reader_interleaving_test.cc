@@ -38,13 +38,13 @@ uint64_t put(uint64_t* word, uint64_t value) {
 }  // namespace
 
 #define LOOPTAP_INLINE static inline
-#define LOOPTAP_STEP static inline
+#define LOOPTAP_NOINLINE_IN_BPF static inline
 static inline looptap_loop* looptap_loop_at(const looptap_loops* loops, uint32_t) { return loops->loop; }
 static inline looptap_ring* looptap_ring_of(const looptap_loops*) { return nullptr; }
-static inline uint64_t looptap_load(const uint64_t* word) { return *word; }
-static inline void looptap_store(uint64_t* word, uint64_t value) { put(word, value); }
-static inline uint64_t looptap_add(uint64_t* word, uint64_t value) { return put(word, *word + value); }
-static inline int looptap_swap(uint64_t* word, uint64_t expected, uint64_t value) {
+static inline uint64_t looptap_load_acquire(const uint64_t* word) { return *word; }
+static inline void looptap_store_release(uint64_t* word, uint64_t value) { put(word, value); }
+static inline uint64_t looptap_fetch_add(uint64_t* word, uint64_t value) { return put(word, *word + value); }
+static inline int looptap_compare_exchange(uint64_t* word, uint64_t expected, uint64_t value) {
   if (*word != expected) return 0;
   put(word, value);
   return 1;

@@ -129,10 +129,10 @@ TEST_CASE("what was lost stays counted when its segment is forgotten") {
   SegmentDirectory directory(parent.path, kSecond);
   TestSegment segment(parent.path, 1, "x");
   directory.refresh(kSecond);
-  looptap_add(&segment.segment.header->loops_dropped, 3);
+  looptap_fetch_add(&segment.segment.header->loops_dropped, 3);
   directory.read(kSecond);
   CHECK(directory.losses().dropped_loops == 3);
-  looptap_add(&segment.segment.header->loops_dropped, 2);
+  looptap_fetch_add(&segment.segment.header->loops_dropped, 2);
   segment.end_process();
   directory.refresh(10 * kSecond);
   directory.refresh(20 * kSecond);

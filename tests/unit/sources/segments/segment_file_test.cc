@@ -184,7 +184,7 @@ TEST_CASE("a slot that is being counted for keeps its sample, and is blocked whe
 
   // The thread goes into its next wait and is stopped before it has counted: the iteration that was shown must
   // not vanish meanwhile.
-  looptap_add(&loop.state, LOOPTAP_ONE_TRANSITION + 1);
+  looptap_fetch_add(&loop.state, LOOPTAP_ONE_TRANSITION + 1);
   for (const uint64_t now : {31 * kMs, 131 * kMs + 1, 1031 * kMs}) {
     const LoopSample& sample = file->read(now, false)[0];
     CHECK(sample.activity == Activity::kAway);
@@ -195,7 +195,7 @@ TEST_CASE("a slot that is being counted for keeps its sample, and is blocked whe
   CHECK(file->inconsistent_reads() == 4);
   CHECK(file->read(1031 * kMs, true)[0].taken_ns == 30 * kMs);  // also when it is killed there
 
-  looptap_add(&loop.settled, 1);
+  looptap_fetch_add(&loop.settled, 1);
   CHECK(file->read(1040 * kMs, false)[0].taken_ns == 1040 * kMs);
   CHECK(blocked_ns(file->read(1040 * kMs, false)[0]) == 0);
 }
@@ -205,7 +205,7 @@ TEST_CASE("a loop that is first seen dead is taken as it was left") {
   TestSegment segment(directory.path, 2, "x");
   looptap_loop& loop = segment.begin_loop(0);
   segment.wait(0, 10 * kMs, 20 * kMs);
-  looptap_add(&loop.state, LOOPTAP_ONE_TRANSITION);
+  looptap_fetch_add(&loop.state, LOOPTAP_ONE_TRANSITION);
   auto file = open_segment(directory.path);
   CHECK(file->read(30 * kMs, false).empty());
   CHECK(file->read(30 * kMs, true).size() == 1);
