@@ -18,8 +18,8 @@
 #include "preload/freestanding.h"
 #include "preload/loop_state.h"
 #include "preload/next_function.h"
+#include "preload/poll_loop.h"
 #include "preload/process.h"
-#include "preload/set_loop.h"
 #include "preload/thread.h"
 
 struct epoll_event;
@@ -62,7 +62,7 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
     return;
   }
   Thread& thread = this_thread(process);
-  if (__builtin_expect(thread.set_loop >= kFirstLoop, 0)) end_set_loop(process, thread);
+  if (__builtin_expect(thread.poll_loop >= kFirstLoop, 0)) end_poll_loop(process, thread);
   uint16_t known = __atomic_load_n(&process->descriptors[fd], __ATOMIC_ACQUIRE);
   if (__builtin_expect(known < kFirstLoop, 0) && (known = claim_descriptor(process, fd)) < kFirstLoop) return;
 
@@ -74,14 +74,14 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
 }
 
 /* A poll() or select(): a wait only on request, and only of a thread that waits on no epoll instance. */
-inline void begin_set_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t timeout_ns) {
+inline void begin_poll_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t timeout_ns) {
   wait.process = nullptr;
   if (__builtin_expect(!is_asked_for(kind), 1) || count == 0) return;  // of nothing at all: a sleep
   Process* process = ready_process();
   if (!process && !(process = start_process())) return;
   Thread& thread = this_thread(process);
-  if (!find_set_loop(process, thread)) return;
-  wait.ordinal = thread.set_loop - kFirstLoop;
+  if (!find_poll_loop(process, thread)) return;
+  wait.ordinal = thread.poll_loop - kFirstLoop;
   wait.number = looptap_enter(&process->segment.loops, &thread.state, wait.ordinal,
                               thread_now_ns(process, thread), timeout_ns);
   wait.process = process;
@@ -99,7 +99,7 @@ __attribute__((always_inline)) inline void end_wait(const Wait& wait, int64_t re
 }
 
 /* The same for the calls that are seldom measured: one copy of it is enough. */
-__attribute__((noinline)) void end_set_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
+__attribute__((noinline)) void end_poll_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
 
 inline int64_t milliseconds_to_ns(int timeout_ms) {
   return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : int64_t{timeout_ms} * 1000000;
@@ -168,7 +168,7 @@ LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const tim
   return result;
 }
 
-// Waits on sets of descriptors, with LOOPTAP_WAITS=poll,select.
+// poll() and select() as waits, with LOOPTAP_WAITS=poll,select.
 
 namespace {
 
@@ -198,20 +198,20 @@ int select_without_libc(int count, fd_set* read, fd_set* write, fd_set* except, 
 LOOPTAP_EXPORT int poll(pollfd* set, unsigned long count, int timeout_ms) {
   auto function = next<int (*)(pollfd*, unsigned long, int)>(kPoll);
   Wait wait;
-  begin_set_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
+  begin_poll_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
   const timespec64 timeout{timeout_ms / 1000, timeout_ms % 1000 * 1000000};
   int result = function ? function(set, count, timeout_ms)
                         : poll_without_libc(set, count, timeout_ms < 0 ? nullptr : &timeout, nullptr);
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 
 LOOPTAP_EXPORT int ppoll(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
   auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*)>(kPpoll);
   Wait wait;
-  begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  begin_poll_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
   int result = function ? function(set, count, timeout, mask) : poll_without_libc(set, count, timeout, mask);
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 
@@ -220,9 +220,9 @@ LOOPTAP_EXPORT int __poll_chk(pollfd* set, unsigned long count, int timeout_ms, 
   auto function = next<int (*)(pollfd*, unsigned long, int, size_t)>(kPollChk);
   if (!function) return poll(set, count, timeout_ms);
   Wait wait;
-  begin_set_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
+  begin_poll_wait(wait, kWaitsPoll, count, milliseconds_to_ns(timeout_ms));
   int result = function(set, count, timeout_ms, size);
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 
@@ -231,9 +231,9 @@ LOOPTAP_EXPORT int __ppoll_chk(pollfd* set, unsigned long count, const timespec6
   auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*, size_t)>(kPpollChk);
   if (!function) return ppoll(set, count, timeout, mask);
   Wait wait;
-  begin_set_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  begin_poll_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
   int result = function(set, count, timeout, mask, size);
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 
@@ -242,8 +242,8 @@ LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except
   timespec64 left{};
   if (timeout) left = {timeout->seconds, timeout->microseconds * 1000};
   Wait wait;
-  begin_set_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0,
-                 timespec_to_ns(timeout ? &left : nullptr));
+  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0,
+                  timespec_to_ns(timeout ? &left : nullptr));
   int result;
   if (function) {
     result = function(count, read, write, except, timeout);
@@ -251,7 +251,7 @@ LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except
     result = select_without_libc(count, read, write, except, timeout ? &left : nullptr, nullptr);
     if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux says what is left
   }
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 
@@ -259,12 +259,12 @@ LOOPTAP_EXPORT int pselect(int count, fd_set* read, fd_set* write, fd_set* excep
                            const sigset* mask) {
   auto function = next<int (*)(int, fd_set*, fd_set*, fd_set*, const timespec64*, const sigset*)>(kPselect);
   Wait wait;
-  begin_set_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timespec_to_ns(timeout));
+  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timespec_to_ns(timeout));
   timespec64 copy{};
   if (timeout) copy = *timeout;
   int result = function ? function(count, read, write, except, timeout, mask)
                         : select_without_libc(count, read, write, except, timeout ? &copy : nullptr, mask);
-  end_set_wait(wait, result);
+  end_poll_wait(wait, result);
   return result;
 }
 

@@ -23,7 +23,7 @@ struct Thread {
 
   // The loop that its poll() and select() calls are waits of, on request: kFirstLoop + its ordinal, or
   // kNotEpoll before the first of them, or kUnmeasured.
-  uint16_t set_loop;
+  uint16_t poll_loop;
 };
 
 inline __thread Thread t_thread __attribute__((tls_model("initial-exec")));
@@ -43,8 +43,8 @@ inline void thread_ended(void*) {
   const Segment& segment = process->segment;
   const uint64_t now = thread_now_ns(process, thread);
   looptap_thread_ends(&segment.loops, &thread.state, now);
-  if (thread.set_loop >= kFirstLoop)
-    looptap_end(&segment.loops, &thread.state, thread.set_loop - kFirstLoop, now);
+  if (thread.poll_loop >= kFirstLoop)
+    looptap_end(&segment.loops, &thread.state, thread.poll_loop - kFirstLoop, now);
   const uint64_t used = looptap_load_acquire(&segment.header->loops_used);
   for (uint32_t i = 0; i < used && i < segment.slots; i++)
     if (looptap_loop* loop = reserved_slot(segment, i)) looptap_disown(loop, &thread.state);

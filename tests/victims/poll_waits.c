@@ -1,8 +1,8 @@
-/* set_waits CALL: a main loop on poll, ppoll, select or pselect. 10 times it waits for 2 ms on a pipe that
+/* poll_waits CALL: a main loop on poll, ppoll, select or pselect. 10 times it waits for 2 ms on a pipe that
  * says nothing; after half of that it sleeps for 120 ms, by a call of CALL on no descriptor at all. Prints
  * its own record.
  *
- * set_waits CALL then_epoll: goes on with a loop on an epoll instance, in which a call of CALL on the pipe
+ * poll_waits CALL then_epoll: goes on with a loop on an epoll instance, in which a call of CALL on the pipe
  * blocks it for 120 ms; it keeps to that loop, and prints the record of both, as one. */
 #define _GNU_SOURCE
 #include <string.h>
@@ -27,7 +27,7 @@ static void wait_by_call(int fd, nfds_t count, int milliseconds) {
   if (!strcmp(call, "pselect")) pselect(most, &set, NULL, NULL, &time, NULL);
 }
 
-static void wait_on_set(struct own_loop* loop, int fd) {
+static void wait_on_pipe(struct own_loop* loop, int fd) {
   const int64_t entered_ns = own_now_ns();
   wait_by_call(fd, 1, 2);
   const int64_t left_ns = own_now_ns();
@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   call = argv[1];
   struct own_loop loop = {.name = "main"};
   for (int i = 0; i < 10; i++) {
-    wait_on_set(&loop, silent[0]);
+    wait_on_pipe(&loop, silent[0]);
     if (i == 4) wait_by_call(0, 0, 120);
   }
   if (argc > 2) {

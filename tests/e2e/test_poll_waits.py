@@ -7,9 +7,9 @@ from e2e.test_blocking_calls import BlockingCallsFor
 ALL = {'LOOPTAP_WAITS': 'epoll,poll,select'}
 
 
-class SetWaits(VictimTest):
+class PollWaits(VictimTest):
 
-    name = 'set_waits'
+    name = 'poll_waits'
 
     def assert_measured(self, call, waits):
         metrics = self.serve()
@@ -69,19 +69,19 @@ class SetWaits(VictimTest):
         self.assertEqual(scrape.value('eventloop_stalls_total'), 1)
 
 
-class SetWaitsOnMusl(SetWaits):
+class PollWaitsOnMusl(PollWaits):
     libc = 'musl'
 
 
-class FortifiedSetWaits(SetWaits):
+class FortifiedPollWaits(PollWaits):
 
-    name = 'set_waits_fortified'
+    name = 'poll_waits_fortified'
 
     def test_victim_calls_the_fortified_names(self):
         program = self.victim(self.name).read_bytes()
         self.assertIn(b'\0__poll_chk\0', program)
         self.assertIn(b'\0__ppoll_chk\0', program)
-        self.assertNotIn(b'\0__poll_chk\0', self.victim('set_waits').read_bytes())
+        self.assertNotIn(b'\0__poll_chk\0', self.victim('poll_waits').read_bytes())
 
 
 class BlockingCallsThoughPollsAreAskedFor(BlockingCallsFor):
