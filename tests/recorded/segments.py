@@ -138,9 +138,9 @@ def save(segments):
 def write_all(folder, segments):
     """Makes the files of segments, of which some live: their locks are held until the list that is returned goes.
 
-    The newest instant of each becomes 6 s ago. By what is in `age`, a process was made when its program says (""), right
-    now ("young": its past belongs to the history of 5 s columns, too) or at the boot ("old": its past belongs to
-    nothing but the counters).
+    The newest instant of each becomes 6 s ago. By its `age`, a process was made then ("": all of it lies within the
+    window, and before the history's first column of 5 s), right now ("young": all of it belongs to that column, too)
+    or at the boot ("old": it lies within neither, and only the counters tell of it).
     """
     boot_id = pathlib.Path('/proc/sys/kernel/random/boot_id').read_text().strip()
     now_ns = time.monotonic_ns()
