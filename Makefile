@@ -403,8 +403,9 @@ fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),
 fuzzed_segment := $(call fuzzed,container_identity exporter_families latency latency_window loop_collector loop_families loop_history \
   loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
   segment_file shown_counters slot_reader)
-fuzzed_text := $(call fuzzed,bpf_options command_line gzip)
-fuzzed_manifest := $(call fuzzed,inject_command injected_parts manifest_fields pod_injection yaml_aliases yaml_node \
+fuzzed_text := $(call fuzzed,bpf_flags bpf_options command_parser exporter_flags flag_values gzip inject_flags \
+  latency_flags log_flags metrics_flags run_flags segments_flags serve_flags web_flags)
+fuzzed_manifest := $(call fuzzed,injected_parts manifest_fields manifest_injection pod_injection yaml_aliases yaml_node \
   yaml_reader yaml_writer)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

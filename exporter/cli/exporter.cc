@@ -25,7 +25,7 @@ void give_up_privileges() {
 
 Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
   Sources sources;
-  auto segments = std::make_unique<SegmentDirectory>(options.segments_directory, options.linger_ns);
+  auto segments = std::make_unique<SegmentDirectory>(options.segments.directory, options.segments.linger_ns);
   SegmentDirectory& directory = *segments;
   sources.all.push_back(std::move(segments));
   if (!options.bpf.targets.empty()) {
@@ -35,7 +35,7 @@ Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
         if (!process->dead_since_ns) alive.push_back(process->identity);
       return alive;
     };
-    auto programs = std::make_unique<BpfSource>(options.bpf, options.linger_ns, std::move(carriers));
+    auto programs = std::make_unique<BpfSource>(options.bpf, options.segments.linger_ns, std::move(carriers));
     sources.bpf_hook = name_of(programs->hook());
     sources.all.push_back(std::move(programs));
     give_up_privileges();
@@ -46,15 +46,16 @@ Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
 Exporter::Exporter(const ExporterOptions& options) : Exporter(options, make_sources(options)) {}
 
 Exporter::Exporter(const ExporterOptions& options, Sources sources)
-    : monitor_(std::move(sources.all), {options.window_ns, options.stall_threshold_ns}),
+    : monitor_(std::move(sources.all), {options.latency.window_ns, options.latency.stall_threshold_ns}),
       looks_(monitor_),
-      collector_(monitor_, {options.quantiles, options.latency_bounds_ns, options.stall_threshold_ns,
-                            options.aggregate_processes, std::move(sources.bpf_hook)}),
-      server_(options.listen_addresses, options.max_connections,
-              make_site(collector_, monitor_, {options.window_ns, options.stall_threshold_ns},
-                        options.telemetry_path)) {
+      collector_(monitor_,
+                 {options.latency.quantiles, options.latency.bounds_ns, options.latency.stall_threshold_ns,
+                  options.metrics.aggregate_processes, std::move(sources.bpf_hook)}),
+      server_(options.web.listen_addresses, options.web.max_connections,
+              make_site(collector_, monitor_, {options.latency.window_ns, options.latency.stall_threshold_ns},
+                        options.web.telemetry_path)) {
   for (const std::string& address : server_.reachable_at())
-    log(LogLevel::kInfo, "metrics on http://" + address + options.telemetry_path);
+    log(LogLevel::kInfo, "metrics on http://" + address + options.web.telemetry_path);
 }
 
 }  // namespace looptap

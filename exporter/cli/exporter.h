@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "exporter/cli/command_line.h"
+#include "exporter/cli/exporter_flags.h"
 #include "exporter/metrics/loop_collector.h"
 #include "exporter/monitor/loop_monitor.h"
 #include "exporter/monitor/periodic_looks.h"

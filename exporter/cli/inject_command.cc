@@ -8,9 +8,8 @@
 #include <stdexcept>
 
 #include "exporter/base/log.h"
-#include "exporter/inject/yaml_aliases.h"
+#include "exporter/inject/manifest_injection.h"
 #include "exporter/inject/yaml_reader.h"
-#include "exporter/inject/yaml_writer.h"
 
 namespace looptap {
 
@@ -34,40 +33,15 @@ std::string read_file(const std::string& path, const std::string& name) {
   return text;
 }
 
-/// The line ends of the text in which it is to stand.
-std::string with_line_ends_of(const std::string& manifest, std::string text) {
-  const size_t newline = manifest.find('\n');
-  if (newline == std::string::npos || newline == 0 || manifest[newline - 1] != '\r') return text;
-  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.insert(at, 1, '\r');
-  return text;
-}
-
 }  // namespace
 
-std::string inject_manifest(const std::string& manifest, const InjectionOptions& options,
-                            InjectionReport& report) {
-  const std::vector<YamlDocument> documents = read_yaml(manifest);
-  if (documents.empty()) return manifest;  // blanks and comments
-  std::string out;
-  for (const YamlDocument& document : documents) {
-    bool changed = false;
-    if (may_have_pods(document.root)) {
-      YamlNode object = expand_aliases(document.root);
-      changed = inject_probe(object, options, report);
-      if (changed) out += document.head + with_line_ends_of(manifest, write_yaml(object)) + document.tail;
-    }
-    if (!changed) out += document.text;
-  }
-  return out;
-}
-
-int inject(const InjectCommand& command) {
-  const std::string name = command.manifest == "-" ? "stdin" : command.manifest;
+int inject(const InjectOptions& options) {
+  const std::string name = options.manifest == "-" ? "stdin" : options.manifest;
   InjectionReport report;
-  const std::string manifest = read_file(command.manifest, name);
+  const std::string manifest = read_file(options.manifest, name);
   std::string out;
   try {
-    out = inject_manifest(manifest, command.options, report);
+    out = inject_manifest(manifest, options.injection, report);
   } catch (const YamlError& error) {
     throw std::runtime_error(name + ":" + std::to_string(error.place.line) + ":" +
                              std::to_string(error.place.column) + ": " + error.what());
@@ -75,9 +49,9 @@ int inject(const InjectCommand& command) {
   for (const std::string& pod : report.pods) log(LogLevel::kInfo, pod);
   for (const std::string& warning : report.warnings) log(LogLevel::kWarn, name + ":" + warning);
   // A container whose image is not to be had keeps the application's containers from starting.
-  if (out != manifest && command.options.image.starts_with("localhost/"))
+  if (out != manifest && options.injection.image.starts_with("localhost/"))
     log(LogLevel::kWarn,
-        "every node needs the image " + command.options.image + ", or the pods do not start (see --image)");
+        "every node needs the image " + options.injection.image + ", or the pods do not start (see --image)");
   if (report.pods.empty()) log(LogLevel::kWarn, name + ": no pods in it");
   if (fwrite(out.data(), 1, out.size(), stdout) != out.size() || fflush(stdout) != 0)
     throw std::runtime_error(std::string("stdout: ") + strerror(errno));

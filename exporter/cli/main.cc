@@ -7,9 +7,9 @@
 #include <stdexcept>
 
 #include "exporter/base/log.h"
-#include "exporter/cli/command_line.h"
+#include "exporter/cli/command_parser.h"
 #include "exporter/cli/inject_command.h"
-#include "exporter/cli/probe_library.h"
+#include "exporter/cli/install_command.h"
 #include "exporter/cli/run_command.h"
 #include "exporter/cli/serve_command.h"
 
@@ -19,20 +19,17 @@ using namespace looptap;
 
 constexpr int kUsage = 2;
 
-struct Execute {
-  int operator()(const ServeCommand& command) const { return serve(command); }
-  int operator()(const RunCommand& command) const { return run(command); }
-  int operator()(const InstallCommand& command) const {
-    const std::string path = copy_probe_library(find_probe_library(), command.directory);
-    log(LogLevel::kInfo, "installed " + path);
-    return EXIT_SUCCESS;
-  }
-  int operator()(const InjectCommand& command) const { return inject(command); }
-  int operator()(const Print& print) const {
-    fputs(print.text.c_str(), stdout);
-    return EXIT_SUCCESS;
-  }
-};
+/// Every command: its name, its arguments, what it is for; the class of its flags, and the function that does it.
+std::vector<Command> commands() {
+  return {
+      command<RunFlags>("run", "[flags] -- COMMAND [ARG...]",
+                        "start COMMAND with the probe, and the exporter beside it", run),
+      command<ServeFlags>("serve", "[flags]", "the exporter: serves what the probes have measured", serve),
+      command<InstallFlags>("install", "DIR", "put liblooptap.so into DIR", install),
+      command<InjectFlags>("inject", "[flags] -f MANIFEST",
+                           "add looptap to the pods of a Kubernetes manifest", inject),
+  };
+}
 
 }  // namespace
 
@@ -43,7 +40,10 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
   try {
-    return std::visit(Execute(), parse_command_line(argc, argv));
+    const Request request = parse_command_line(commands(), argc, argv);
+    if (request.run) return request.run();
+    fputs(request.text.c_str(), stdout);
+    return EXIT_SUCCESS;
   } catch (const std::invalid_argument& error) {
     log(LogLevel::kError, std::string(error.what()) + " (see looptap --help)");
     return kUsage;

@@ -117,7 +117,8 @@ int wait_and_forward(pid_t pid, int signals) {
 
 }  // namespace
 
-int run(const RunCommand& command) {
+int run(const RunOptions& options) {
+  set_log_level(options.exporter.log_level);
   // Blocked before any thread starts; the command gets the mask that we were started with.
   sigset_t ours, before;
   sigemptyset(&ours);
@@ -133,32 +134,33 @@ int run(const RunCommand& command) {
     library_directory.emplace(std::initializer_list<const char*>{"/tmp", "/var/tmp", "/dev/shm"}, 0755);
     library = copy_probe_library(library, library_directory->path());
   }
-  ExporterOptions options = command.exporter;
-  if (options.segments_directory.empty()) {
+  ExporterOptions exporter_options = options.exporter;
+  std::string& directory = exporter_options.segments.directory;
+  if (directory.empty()) {
     // Open to every user: the command may give up its own, and its workers make segments, too.
     segments_directory.emplace(std::initializer_list<const char*>{"/dev/shm", "/tmp"}, 01777);
-    options.segments_directory = segments_directory->path();
+    directory = segments_directory->path();
   }
-  options.segments_directory = std::filesystem::absolute(options.segments_directory);
+  directory = std::filesystem::absolute(directory);
 
-  const std::string program = find_command(command.command[0]);
+  const std::string program = find_command(options.command[0]);
   if (!program.empty())
     if (const std::string why = why_out_of_reach(program); !why.empty())
       log(LogLevel::kWarn, "it will not be measured: " + why);
 
-  Exporter exporter(options);
+  Exporter exporter(exporter_options);
   Environment environment;
   const char* present = getenv("LD_PRELOAD");
   environment.set("LD_PRELOAD", preload_with(present ? present : "", library));
-  environment.set("LOOPTAP_DIR", options.segments_directory);
+  environment.set("LOOPTAP_DIR", directory);
 
-  const int pid = start(command.command, environment, before);
+  const int pid = start(options.command, environment, before);
   int exit_status;
   if (pid < 0) {
     // A directory on PATH that may not be searched makes execvp say EACCES for what is nowhere.
-    const bool nowhere = program.empty() && command.command[0].find('/') == std::string::npos;
+    const bool nowhere = program.empty() && options.command[0].find('/') == std::string::npos;
     const int error = nowhere ? ENOENT : -pid;
-    log(LogLevel::kError, "cannot run " + command.command[0] + ": " + strerror(error));
+    log(LogLevel::kError, "cannot run " + options.command[0] + ": " + strerror(error));
     exit_status = error == ENOENT ? 127 : 126;
   } else {
     const int status = wait_and_forward(pid, signals);

@@ -1,12 +1,12 @@
 // `looptap run`: a command with the probe, and the exporter beside it.
 #pragma once
 
-#include "exporter/cli/command_line.h"
+#include "exporter/cli/run_flags.h"
 
 namespace looptap {
 
 /// \return the exit status: the command's, 128 + n for a signal, 127 when there is no such command, 126 when
 /// it cannot be executed.
-int run(const RunCommand& command);
+int run(const RunOptions& options);
 
 }  // namespace looptap

@@ -11,7 +11,8 @@
 
 namespace looptap {
 
-int serve(const ServeCommand& command) {
+int serve(const ServeOptions& options) {
+  set_log_level(options.exporter.log_level);
   // Blocked before any thread starts, so that every thread has them blocked and sigwait gets them.
   sigset_t stop;
   sigemptyset(&stop);
@@ -21,8 +22,8 @@ int serve(const ServeCommand& command) {
   signal(SIGPIPE, SIG_IGN);
 
   // First, so that whoever finds us ready finds the library, too.
-  if (!command.install_directory.empty())
-    log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), command.install_directory));
+  if (!options.install_directory.empty())
+    log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), options.install_directory));
 
   // A descriptor for each segment, and more than 1,000 of them may be looked at. Only here: what `looptap run` starts
   // must find the limit that it would have without.
@@ -32,7 +33,7 @@ int serve(const ServeCommand& command) {
     setrlimit(RLIMIT_NOFILE, &descriptors);
   }
 
-  Exporter exporter(command.exporter);
+  Exporter exporter(options.exporter);
   int signal_number = 0;
   sigwait(&stop, &signal_number);
 

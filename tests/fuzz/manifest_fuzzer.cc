@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "exporter/cli/inject_command.h"
+#include "exporter/inject/manifest_injection.h"
 #include "exporter/inject/yaml_aliases.h"
 #include "exporter/inject/yaml_reader.h"
 #include "exporter/inject/yaml_writer.h"

@@ -1,4 +1,4 @@
-// libFuzzer over what takes texts from strangers and users: the Accept headers, durations, the command line, and the
+// libFuzzer over what takes texts from scrapers, users and measured processes: the Accept headers, durations, the command line, and the
 // bytes that become labels. The first byte chooses.
 
 #include <cstdint>
@@ -10,7 +10,10 @@
 #include "exporter/base/duration.h"
 #include "exporter/base/label_text.h"
 #include "exporter/base/log.h"
-#include "exporter/cli/command_line.h"
+#include "exporter/cli/inject_flags.h"
+#include "exporter/cli/install_flags.h"
+#include "exporter/cli/run_flags.h"
+#include "exporter/cli/serve_flags.h"
 #include "exporter/metrics/exposition/exposition.h"
 #include "exporter/metrics/exposition/text_format.h"
 #include "exporter/web/gzip.h"
@@ -21,6 +24,14 @@ using namespace looptap;
 
 void demand(bool condition) {
   if (!condition) abort();
+}
+
+/// The flags of every command, which then does nothing.
+std::vector<Command> idle_commands() {
+  const auto do_nothing = [](const auto&) { return 0; };
+  return {command<ServeFlags>("serve", "", "", do_nothing), command<RunFlags>("run", "", "", do_nothing),
+          command<InstallFlags>("install", "", "", do_nothing),
+          command<InjectFlags>("inject", "", "", do_nothing)};
 }
 
 void read_command_line(const std::string& text) {
@@ -34,11 +45,12 @@ void read_command_line(const std::string& text) {
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   try {
-    parse_command_line(static_cast<int>(words.size()), pointers.data());
+    const Request request =
+        parse_command_line(idle_commands(), static_cast<int>(words.size()), pointers.data());
+    if (request.run) (void)request.run();
   } catch (const std::invalid_argument&) {
     // The only way in which it may fail.
   }
-  set_log_level(LogLevel::kError);
 }
 
 void read_duration(const std::string& text) {

@@ -1,6 +1,6 @@
 #include "exporter/inject/pod_injection.h"
 
-#include "exporter/cli/inject_command.h"
+#include "exporter/inject/manifest_injection.h"
 #include "tests/unit/catch.h"
 
 using namespace looptap;

@@ -1,0 +1,26 @@
+#include "exporter/cli/segments_flags.h"
+
+#include <cstdlib>
+
+#include "exporter/cli/flag_values.h"
+
+namespace looptap {
+
+void SegmentsFlags::declare(FlagSet& set) {
+  set.add("--segments.dir", directory_, "DIR",
+          "the segment directory [LOOPTAP_DIR, or " +
+              (default_directory_.empty() ? if_none_ : default_directory_) + "]");
+  set.add("--segments.linger", linger_, "DURATION", "how long a dead process' final figures are shown");
+}
+
+SegmentsOptions SegmentsFlags::check() const {
+  SegmentsOptions options;
+  options.directory = directory_;
+  if (options.directory.empty())
+    if (const char* environment = getenv("LOOPTAP_DIR")) options.directory = environment;
+  if (options.directory.empty()) options.directory = default_directory_;
+  options.linger_ns = parse_duration_flag("--segments.linger", linger_);
+  return options;
+}
+
+}  // namespace looptap
