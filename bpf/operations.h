@@ -31,6 +31,10 @@ static __always_inline struct looptap_ring* looptap_ring_of(const struct looptap
   return 0;
 }
 
+static __always_inline uint64_t looptap_load_relaxed(const uint64_t* word) {
+  return *(const volatile uint64_t*)word;
+}
+
 /* On x86 plain loads acquire and plain stores release; elsewhere only what changes a word does. */
 static __always_inline uint64_t looptap_load_acquire(const uint64_t* word) {
 #if defined(__TARGET_ARCH_x86)

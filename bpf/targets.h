@@ -90,7 +90,7 @@ static __always_inline void disown_slots(struct thread_state* state, uint64_t no
     struct looptap_slot_owner* owner = owner_of(next - 1);
     struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, next - 1);
     if (!owner || !loop || owner->life != state->life) break;
-    if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load_acquire(&loop->owner) == state->thread.number)
+    if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load_relaxed(&loop->owner) == state->thread.number)
       end_instance(next - 1, now_ns);
     looptap_disown(loop, &state->thread);
     next = owner->next;

@@ -3,7 +3,7 @@
  *
  * C subset shared by preload/ and bpf/. The includer defines, before including this (preload/operations.h):
  *   struct looptap_loops, looptap_loop_at(), looptap_ring_of()   where slots and ring are; may return NULL
- *   looptap_load_acquire(), looptap_store_release(), looptap_fetch_add(), looptap_compare_exchange()
+ *   looptap_load_acquire(), looptap_load_relaxed(), looptap_store_release(), looptap_fetch_add(), looptap_compare_exchange()
  *   looptap_log2()
  *   LOOPTAP_INLINE            how functions are declared
  *   LOOPTAP_NOINLINE_IN_BPF   how a function is declared that BPF's verifier is to check by itself: inlined, it
@@ -88,9 +88,9 @@ LOOPTAP_NOINLINE_IN_BPF int looptap_suspend(const struct looptap_loops* loops,
   if (!loop || !thread) return 0;
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
     uint64_t state = looptap_load_acquire(&loop->state);
-    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
+    uint64_t since_ns = looptap_load_relaxed(&loop->away_since_ns);
     if (state & (LOOPTAP_WAITERS | LOOPTAP_DORMANT)) return 0;
-    if (looptap_load_acquire(&loop->last_leaver) != thread->number) return 0;
+    if (looptap_load_relaxed(&loop->last_leaver) != thread->number) return 0;
     if (!looptap_compare_exchange(&loop->state, state, (state | LOOPTAP_DORMANT) + LOOPTAP_ONE_TRANSITION))
       continue;
     if (!(state & LOOPTAP_NESTED)) looptap_count_iteration(loops, loop, ordinal, thread, since_ns, now_ns);
@@ -143,8 +143,8 @@ LOOPTAP_INLINE void looptap_drop_waiter(struct looptap_loop* loop, const struct 
   int tries, done = 0;
   for (tries = 0; tries < LOOPTAP_TRIES && !done; tries++) {
     state = looptap_load_acquire(&loop->state);
-    since_ns = looptap_load_acquire(&loop->wait_since_ns);
-    last_ns = looptap_later(now_ns, looptap_later(since_ns, looptap_load_acquire(&loop->away_since_ns)));
+    since_ns = looptap_load_relaxed(&loop->wait_since_ns);
+    last_ns = looptap_later(now_ns, looptap_later(since_ns, looptap_load_relaxed(&loop->away_since_ns)));
     next = state - 1 + LOOPTAP_ONE_TRANSITION;
     looptap_store_release(&loop->away_since_ns, last_ns);
     if ((state & LOOPTAP_WAITERS) == 1) {
@@ -188,7 +188,7 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
 
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
     uint64_t state = looptap_load_acquire(&loop->state);
-    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
+    uint64_t since_ns = looptap_load_relaxed(&loop->away_since_ns);
     uint64_t next = state;
     int first = !(state & LOOPTAP_WAITERS);
     if ((state & LOOPTAP_WAITERS) == LOOPTAP_WAITERS) break;
@@ -197,7 +197,7 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
       if (nested) next |= LOOPTAP_NESTED;
     }
     if (timeout_ns) next |= LOOPTAP_SLEEPING;
-    if (looptap_load_acquire(&loop->owner) != thread->number) next |= LOOPTAP_SHARED;
+    if (looptap_load_relaxed(&loop->owner) != thread->number) next |= LOOPTAP_SHARED;
     if (!looptap_compare_exchange(&loop->state, state, next + 1 + LOOPTAP_ONE_TRANSITION)) continue;
 
     if (first) {
@@ -255,7 +255,7 @@ LOOPTAP_INLINE void looptap_end(const struct looptap_loops* loops, struct loopta
   if (!loop) return;
   for (tries = 0; tries < LOOPTAP_TRIES; tries++) {
     uint64_t state = looptap_load_acquire(&loop->state);
-    uint64_t since_ns = looptap_load_acquire(&loop->away_since_ns);
+    uint64_t since_ns = looptap_load_relaxed(&loop->away_since_ns);
     uint64_t next = (state | LOOPTAP_ENDED) + LOOPTAP_ONE_TRANSITION;
     if (state & LOOPTAP_ENDED) return;
     if (!(state & LOOPTAP_WAITERS)) next |= LOOPTAP_DORMANT;
@@ -289,7 +289,7 @@ LOOPTAP_INLINE void looptap_begin(struct looptap_loop* loop, const struct loopta
 
 /* The thread has ended for good: its loops' slots have no owner any more. */
 LOOPTAP_INLINE void looptap_disown(struct looptap_loop* loop, const struct looptap_thread* thread) {
-  if (looptap_load_acquire(&loop->owner) == thread->number)
+  if (looptap_load_relaxed(&loop->owner) == thread->number)
     looptap_store_release(&loop->owner, LOOPTAP_OWNER_GONE);
 }
 

@@ -26,6 +26,10 @@ static inline struct looptap_loop* looptap_loop_at(const struct looptap_loops* l
 
 static inline struct looptap_ring* looptap_ring_of(const struct looptap_loops* loops) { return loops->ring; }
 
+static inline uint64_t looptap_load_relaxed(const uint64_t* word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t looptap_load_acquire(const uint64_t* word) {
   return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }

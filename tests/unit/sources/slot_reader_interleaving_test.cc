@@ -41,6 +41,7 @@ uint64_t put(uint64_t* word, uint64_t value) {
 #define LOOPTAP_NOINLINE_IN_BPF static inline
 static inline looptap_loop* looptap_loop_at(const looptap_loops* loops, uint32_t) { return loops->loop; }
 static inline looptap_ring* looptap_ring_of(const looptap_loops*) { return nullptr; }
+static inline uint64_t looptap_load_relaxed(const uint64_t* word) { return *word; }
 static inline uint64_t looptap_load_acquire(const uint64_t* word) { return *word; }
 static inline void looptap_store_release(uint64_t* word, uint64_t value) { put(word, value); }
 static inline uint64_t looptap_fetch_add(uint64_t* word, uint64_t value) { return put(word, *word + value); }
