@@ -1,7 +1,12 @@
-/* How BPF reaches the memory that preload/loop_state.h and preload/histogram_scheme.h work on. There the loops
- * of a process are numbered by their slots, which all processes share.
+/* How preload/loop_state.h and preload/histogram_scheme.h reach memory, in BPF. Here an ordinal is the index of a slot
+ * in the map `slots`, which all processes share.
  *
- * preload/operations.h defines the same names for C++.
+ * For:      the headers in bpf/. preload/operations.h defines the same names for C++, and says what order they have.
+ * Threads:  each operation is atomic on one aligned word of 8 bytes.
+ * Errors:   looptap_loop_at() returns NULL for an ordinal out of range.
+ *
+ * clang 14 has neither __atomic_load_n() nor fences for BPF. The instructions that BPF has for fetch_add, exchange and
+ * compare-and-swap are full barriers.
  */
 #ifndef LOOPTAP_BPF_OPERATIONS_H
 #define LOOPTAP_BPF_OPERATIONS_H
@@ -12,7 +17,7 @@
 #define LOOPTAP_INLINE static inline __attribute__((always_inline))
 #define LOOPTAP_NOINLINE_IN_BPF __attribute__((noinline))
 
-/* All there are: nobody needs to say whose. */
+/* All loops of the machine are in one map, so there is nothing to hold. */
 struct looptap_loops {
   uint32_t unused;
 };
@@ -25,7 +30,7 @@ static __always_inline struct looptap_loop* looptap_loop_at(const struct looptap
   return bpf_map_lookup_elem(&slots, &slot);
 }
 
-/* The exporter does not read the last long iterations. */
+/* No ring of long iterations: the exporter does not read it. */
 static __always_inline struct looptap_ring* looptap_ring_of(const struct looptap_loops* loops) {
   (void)loops;
   return 0;
@@ -35,7 +40,8 @@ static __always_inline uint64_t looptap_load_relaxed(const uint64_t* word) {
   return *(const volatile uint64_t*)word;
 }
 
-/* On x86 plain loads acquire and plain stores release; elsewhere only what changes a word does. */
+/* On x86 a plain load acquires and a plain store releases. Elsewhere the barrier costs an instruction that changes the
+ * word: adding 0, or an exchange. */
 static __always_inline uint64_t looptap_load_acquire(const uint64_t* word) {
 #if defined(__TARGET_ARCH_x86)
   return *(const volatile uint64_t*)word;

@@ -1,15 +1,20 @@
-/* How C++ reaches the memory that loop_state.h and histogram_scheme.h work on.
+/* How loop_state.h and histogram_scheme.h reach memory, in C++.
  *
- * bpf/operations.h defines the same names for BPF. Loads acquire, stores release, what changes a word is
- * both; every word may be written by several threads at once.
+ * For:      preload/, the exporter's histogram bounds, tests. bpf/operations.h defines the same names for BPF.
+ * Threads:  each operation is atomic on one aligned word of 8 bytes, lock-free, async-signal-safe.
+ * Errors:   none; errno is not touched.
+ * Units:    the word's own (segment_layout.h).
+ *
+ * The memory order is in the name, as in the kernel's atomic_*(): _acquire, _release, _relaxed. fetch_add and
+ * compare_exchange acquire and release; a compare_exchange that fails only acquires. What pairs with what stands in
+ * loop_state.h and at each use.
  */
 #ifndef LOOPTAP_OPERATIONS_H
 #define LOOPTAP_OPERATIONS_H
 
 #include "preload/segment_layout.h"
 
-/* BPF wants everything in one function, and a wait is short of calls and returns, too: just after the kernel
- * they cost the most. */
+/* Always inline, in the probe, too: right after a system call, calls and returns cost the most. */
 #define LOOPTAP_INLINE static inline __attribute__((always_inline))
 #define LOOPTAP_NOINLINE_IN_BPF LOOPTAP_INLINE
 
