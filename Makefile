@@ -586,7 +586,7 @@ bench-peers: build $(BUILD)/bench/loops_at_work ## measure accuracy and cost bes
 	+$(Q)$(MAKE) --no-print-directory $(peer_packages)
 	$(run_bench) bench_peers.bench_peers $(PEERS_PARTS)
 
-record-peers: ## write docs/benchmarks.md and the README's table from what bench-peers has measured
+record-peers: ## write docs/benchmarks.md and the table of docs/cost.md from what bench-peers has measured
 	@deploy/deps peers
 	$(run_bench) bench_peers.record
 

@@ -77,7 +77,7 @@ def main(wanted):
     figures = record.read(FIGURES)
     print(tables.document(figures))
     if all(part in figures for part in ('accuracy', 'frozen', 'wakeups', 'cost')):
-        print(f'## For the README\n\n{tables.readme_block(figures)}')
+        print(f'## For docs/cost.md\n\n{tables.excerpt(figures)}')
     print(f'\nWritten to {FIGURES}.')
 
 

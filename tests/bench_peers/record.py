@@ -1,5 +1,5 @@
 """`make record-peers`: puts the last figures of `make bench-peers` on record: docs/benchmarks.md, its plots,
-and the table in the README between its marks. Nobody types any of these by hand;
+and the table in docs/cost.md between its marks. Nobody types any of these by hand;
 tests/e2e/test_benchmark_page.py sees to it.
 """
 
@@ -17,7 +17,7 @@ PARTS = ('machine', 'accuracy', 'frozen', 'wakeups', 'cost', 'scale', 'fleet')
 FIGURES = BUILD / 'bench/peers'
 RECORD = ROOT / 'docs/benchmarks'
 PAGE = ROOT / 'docs/benchmarks.md'
-README = ROOT / 'README.md'
+EXCERPT_PAGE = ROOT / 'docs/cost.md'
 BLOCK = re.compile(r'(?<=<!-- bench-peers -->\n).*?(?=<!-- /bench-peers -->)', re.S)
 
 
@@ -38,12 +38,10 @@ def main():
     PAGE.write_text(tables.document(figures))
     subprocess.run([PYTHON, '-m', 'bench_peers.plots', RECORD, RECORD], check=True,
                    cwd=ROOT / 'tests', env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'})
-    readme = README.read_text()
-    if BLOCK.search(readme):
-        README.write_text(BLOCK.sub(lambda _: tables.readme_block(figures) + '\n', readme))
-    else:
-        print(f'{README} has no <!-- bench-peers --> ... <!-- /bench-peers -->; between them belongs:\n')
-        print(tables.readme_block(figures))
+    page = EXCERPT_PAGE.read_text()
+    if not BLOCK.search(page):
+        sys.exit(f'{EXCERPT_PAGE} has no <!-- bench-peers --> ... <!-- /bench-peers -->')
+    EXCERPT_PAGE.write_text(BLOCK.sub(lambda _: tables.excerpt(figures) + '\n', page))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""The benchmark's figures as Markdown: all of them, and the few that the README quotes.
+"""The benchmark's figures as Markdown: all of them, and the few that docs/cost.md quotes.
 
 figures: {part: what that part has written}; whatever has not been measured is left out.
 """
@@ -15,7 +15,7 @@ SAMPLE_BYTES = 1.5
 PODS = 10_000
 POD_INTERVAL = 15
 
-# The rows of the README's table; the rest is in the full one.
+# The rows of that table; the rest is in the full one.
 QUOTED = {
     'asyncio': [*LOOPTAP, 'watchdog coroutine, 5 ms, raw', 'watchdog coroutine, 5 ms, corrected',
                 'watchdog coroutine, 100 ms, raw', OneLiner.name],
@@ -79,7 +79,7 @@ def with_measurer(cost, runtime, measurer):
     return cost[runtime]['with'].get(source(measurer))
 
 
-# ---- What the README quotes --------------------------------------------------------------------------
+# ---- What docs/cost.md quotes ------------------------------------------------------------------------
 
 
 def quoted_row(figures, runtime, measurer):
@@ -109,14 +109,14 @@ def quoted(figures):
                      'CPU of a request, of 1'], rows)
 
 
-def readme_block(figures):
-    """What stands in the README between the marks."""
+def excerpt(figures):
+    """What stands in docs/cost.md between the marks."""
     machine = figures['machine']
     return (f'{quoted(figures)}\n\n'
             'Off by: what is said, less the truth, in the worst of five schedules of stalls. Never: whoever '
             'serves or logs the\nfigure is on the loop itself, and is heard when it runs again. '
             f"From one run of `make bench-peers` ({machine['cpu']}, {machine['cpus']} CPUs,\n"
-            f"kernel {machine['kernel']}); all of it is in [docs/benchmarks.md](docs/benchmarks.md).")
+            f"kernel {machine['kernel']}); all of it is in [benchmarks.md](benchmarks.md).")
 
 
 # ---- All of it ---------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""docs/benchmarks.md, its plots and the README's table are what the figures on record make of them."""
+"""docs/benchmarks.md, its plots and the table in docs/cost.md are what the figures on record make of them."""
 
 import copy
 import unittest
 
 from bench_peers import plots, tables
-from bench_peers.record import BLOCK, PAGE, README, RECORD, read
+from bench_peers.record import BLOCK, EXCERPT_PAGE, PAGE, RECORD, read
 
 
 class BenchmarkPage(unittest.TestCase):
@@ -17,11 +17,9 @@ class BenchmarkPage(unittest.TestCase):
     def test_page_is_the_generated_one(self):
         self.assertEqual(PAGE.read_text(), tables.document(self.figures), 'make record-peers')
 
-    def test_table_in_the_readme_is_the_generated_one(self):
-        block = BLOCK.search(README.read_text())
-        if not block:
-            self.skipTest('README.md has no <!-- bench-peers --> ... <!-- /bench-peers -->')
-        self.assertEqual(block[0], tables.readme_block(self.figures) + '\n', 'make record-peers')
+    def test_excerpt_is_the_generated_one(self):
+        block = BLOCK.search(EXCERPT_PAGE.read_text())
+        self.assertEqual(block[0], tables.excerpt(self.figures) + '\n', 'make record-peers')
 
     def test_plots_are_drawn_from_the_figures(self):
         source = plots.digest(RECORD / 'accuracy.json')
@@ -35,4 +33,4 @@ class BenchmarkPage(unittest.TestCase):
             for row in run['rows'].values():
                 row['errors']['p99'] = 9.8765
         self.assertNotEqual(tables.document(figures), tables.document(self.figures))
-        self.assertNotEqual(tables.readme_block(figures), tables.readme_block(self.figures))
+        self.assertNotEqual(tables.excerpt(figures), tables.excerpt(self.figures))

@@ -1,0 +1,108 @@
+"""The pages of this repository, held against the tree: links, paths, the picture of the rooms."""
+
+import re
+import unittest
+
+from e2e.harness import ROOT
+from e2e.markdown import FENCE, anchors, links, spans, tables
+
+PAGES = [path for pattern in ('*.md', 'docs/*.md', 'exporter/**/*.md') for path in sorted(ROOT.glob(pattern))]
+OURS = ('bpf', 'deploy', 'docs', 'exporter', 'page', 'preload', 'tests')
+# A page that nobody has who has this tree.
+ELSEWHERE = re.compile(r'\bDESIGN\b|\bfacts/\w|\bshared/[A-Z\w]+\.md|\b[Ii]ssue #?\d')
+
+
+def broken_links(page, text):
+    """Relative links that lead to no file, or to no title of one."""
+    for link in links(text):
+        if re.match(r'[a-z]+:', link):
+            continue
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        if not target.exists():
+            yield link
+        elif anchor and anchor not in anchors(target.read_text() if path else text):
+            yield link
+
+
+def missing_paths(text):
+    """Paths of this tree, in backquotes, where nothing is. Words in capitals are to be replaced by the reader."""
+    for span in spans(FENCE.sub('', text)):
+        if re.fullmatch(rf'({"|".join(OURS)})/[a-z0-9_./-]*', span) and not (ROOT / span).exists():
+            yield span
+
+
+def may_include():
+    """exporter/rooms: {room: rooms and folders that it may include}."""
+    lines = (line.split() for line in (ROOT / 'exporter/rooms').read_text().splitlines())
+    return {words[0]: words[1:] for words in lines if words and words[0] != '#'}
+
+
+def floor(room, table):
+    return 1 + max((floor(below, table) for below in table[room] if below in table), default=-1)
+
+
+def drawn(text):
+    """The picture's rooms: {room: its floor}."""
+    picture = re.search(r'^```rooms\n(.*?)^```', text, re.M | re.S)[1]
+    return {room: int(number) for number, rooms in re.findall(r'^floor (\d+)(.*)$', picture, re.M)
+            for room in re.findall(r'\[(\S+?)\]', rooms)}
+
+
+class Pages(unittest.TestCase):
+
+    def test_links_lead_somewhere(self):
+        self.assertGreater(len(PAGES), 20)
+        for page in PAGES:
+            with self.subTest(page.relative_to(ROOT)):
+                self.assertEqual(list(broken_links(page, page.read_text())), [])
+
+    def test_a_link_that_leads_nowhere_is_found(self):
+        page = ROOT / 'docs/design.md'
+        self.assertEqual(list(broken_links(page, '[a](nowhere.md) [b](#no-such-title) [c](ebpf.md) `[d](code.md)`')),
+                         ['nowhere.md', '#no-such-title'])
+
+    def test_paths_are_there(self):
+        for page in PAGES:
+            with self.subTest(page.relative_to(ROOT)):
+                self.assertEqual(list(missing_paths(page.read_text())), [])
+
+    def test_a_path_that_is_not_there_is_found(self):
+        self.assertEqual(list(missing_paths('`preload/probe.cc` `preload/nothing.cc` `exporter/ROOM/x.cc`')),
+                         ['preload/nothing.cc'])
+
+    def test_no_word_of_pages_elsewhere(self):
+        found = []
+        for folder in OURS:
+            for path in (ROOT / folder).rglob('*'):
+                if path.is_file() and path.suffix in ('.h', '.cc', '.c', '.py', '.md', '.js', '.css', '.html', '.yaml'):
+                    if 'vendor' in path.parts or path.name == 'test_docs.py':
+                        continue
+                    found += [f'{path.relative_to(ROOT)}: {match[0]}' for match in ELSEWHERE.finditer(path.read_text())]
+        self.assertEqual(found, [])
+
+
+class Rooms(unittest.TestCase):
+
+    def test_picture_is_the_table(self):
+        """Each room stands on the lowest floor that its arrows allow."""
+        table = may_include()
+        right = {room: floor(room, table) for room in table}
+        rows = (f'floor {number}   ' + ' '.join(f'[{room}]' for room in right if right[room] == number)
+                for number in range(max(right.values()), -1, -1))
+        self.assertEqual(drawn((ROOT / 'docs/architecture.md').read_text()), right,
+                         'the picture in docs/architecture.md should be\n' + '\n'.join(rows))
+
+    def test_other_arrows_make_another_picture(self):
+        # Null control.
+        table = may_include()
+        picture = {room: floor(room, table) for room in table}
+        table['base'] = ['inject']
+        table['inject'] = []
+        self.assertNotEqual(picture, {room: floor(room, table) for room in table})
+
+    def test_every_room_is_explained(self):
+        page = (ROOT / 'docs/architecture.md').read_text()
+        [table] = [table for table in tables(page) if table.titles == ['room', 'is for']]
+        self.assertEqual({room for row in table.rows for cell in row for room in spans(cell)} & set(may_include()),
+                         set(may_include()))
