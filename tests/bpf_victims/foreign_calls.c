@@ -3,7 +3,9 @@
  * as the first argument. To i386 most of them mean something else, all of which fails or does no harm.
  * Prints its own record, and says how many waits of the foreign kind returned. Status 77: this kernel has no such calls. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/victims/own_record.h"
 
@@ -41,13 +43,30 @@ static long call_x32(int number, int epoll, int most) {
   return result;
 }
 
+/* Where the kernel serves no i386 programs (ia32_emulation=0, and guests of PVM whatever their configuration says),
+ * `int $0x80` is a protection fault and not a call that fails. */
+static void no_such_calls(int signal) {
+  static const char text[] = "no such calls\n";
+  (void)signal;
+  if (write(1, text, sizeof text - 1) < 0) _exit(1);
+  _exit(77);
+}
+
+static int has_calls(const char* kind) {
+  int has = 1;
+  signal(SIGSEGV, no_such_calls);
+  if (!strcmp(kind, "i386")) has = call_i386(I386_GETPID, 0, 0) == getpid();
+  if (!strcmp(kind, "x32")) has = call_x32(X32_GETPID, 0, 0) == getpid();
+  signal(SIGSEGV, SIG_DFL);
+  return has;
+}
+
 int main(int argc, char** argv) {
   const char* kind = argc > 1 ? argv[1] : "";
   struct own_loop loop = {.name = "main"};
   const int epoll = own_create();
   int foreign = 0;
-  if ((!strcmp(kind, "i386") && call_i386(I386_GETPID, 0, 0) != getpid()) ||
-      (!strcmp(kind, "x32") && call_x32(X32_GETPID, 0, 0) != getpid())) {
+  if (!has_calls(kind)) {
     puts("no such calls");
     return 77;
   }
