@@ -7,7 +7,7 @@
 
 namespace looptap {
 
-inline void note_highest(Process* process, uint32_t fd) {
+inline void raise_highest_descriptor(Process* process, uint32_t fd) {
   uint32_t highest = __atomic_load_n(&process->highest_descriptor, __ATOMIC_RELAXED);
   while (fd > highest && !__atomic_compare_exchange_n(&process->highest_descriptor, &highest, fd, true,
                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
@@ -32,13 +32,13 @@ inline void replace_descriptor(Process* process, uint32_t fd, Descriptor value) 
 }
 
 /* epoll_create has returned fd (or -1). */
-inline void descriptor_born(int fd) {
+inline void descriptor_created(int fd) {
   if (fd < 0) return;
   Process* process = ready_process();
   if (!process && !(process = start_process())) return;
   if (static_cast<uint32_t>(fd) >= kDescriptors || !is_own(process)) return;
-  note_highest(process, static_cast<uint32_t>(fd));
-  replace_descriptor(process, static_cast<uint32_t>(fd), kUnwaited);
+  raise_highest_descriptor(process, static_cast<uint32_t>(fd));
+  replace_descriptor(process, static_cast<uint32_t>(fd), kNoWaitYet);
 }
 
 /* fd is about to be closed or replaced. Before, not after: afterwards another thread may have it anew. */
@@ -127,18 +127,18 @@ __attribute__((noinline)) inline uint16_t claim_descriptor(Process* process, int
   uint16_t* place = &process->descriptors[fd];
   // Two threads may come at once: the second waits for the first, or its wait would be missing from the
   // loop, for as long as it lasts. Not for ever, as the first may be what a signal handler has interrupted.
-  for (int turn = 0; turn < sys::kMostTurns; turn++) {
+  for (int turn = 0; turn < sys::kMaxYields; turn++) {
     uint16_t known = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (known == kUnmeasured || known >= kFirstLoop) return known;
     if (known == kClaiming) {
-      sys::let_others_go_on(turn);
+      sys::yield_or_sleep(turn);
       continue;
     }
     if (known == kNotEpoll && !is_epoll(fd)) return kNotEpoll;
     if (!is_own(process)) return kNotEpoll;
     if (!__atomic_compare_exchange_n(place, &known, kClaiming, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
       continue;
-    note_highest(process, static_cast<uint32_t>(fd));
+    raise_highest_descriptor(process, static_cast<uint32_t>(fd));
     uint16_t loop = g_settings.waits & kWaitsEpoll ? kNotEpoll : kUnmeasured;
     if (loop == kNotEpoll && known == kNotEpoll) {  // nobody saw it made
       const int original = find_original(process, fd);

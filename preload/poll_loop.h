@@ -13,7 +13,7 @@
 namespace looptap {
 
 /* Whether LOOPTAP_WAITS names this kind. Asked before there is a process: most have no use for one. */
-inline bool is_asked_for(uint32_t kind) {
+inline bool is_wait_call(uint32_t kind) {
   const Settings* asked = settings();
   return asked && (asked->waits & kind);
 }

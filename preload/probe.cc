@@ -76,7 +76,7 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
 /* A poll() or select(): a wait only on request, and only of a thread that waits on no epoll instance. */
 inline void begin_poll_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t timeout_ns) {
   wait.process = nullptr;
-  if (__builtin_expect(!is_asked_for(kind), 1) || count == 0) return;  // of nothing at all: a sleep
+  if (__builtin_expect(!is_wait_call(kind), 1) || count == 0) return;  // of nothing at all: a sleep
   Process* process = ready_process();
   if (!process && !(process = start_process())) return;
   Thread& thread = this_thread(process);
@@ -106,8 +106,8 @@ inline int64_t milliseconds_to_ns(int timeout_ms) {
 }
 
 inline int64_t timespec_to_ns(const timespec64* timeout) {
-  constexpr int64_t kMostSeconds = 1000000000;  // 31 years: as good as none, and far from overflow
-  if (!timeout || timeout->seconds > kMostSeconds) return LOOPTAP_NO_TIMEOUT;
+  constexpr int64_t kMaxSeconds = 1000000000;  // 31 years: as good as none, and far from overflow
+  if (!timeout || timeout->seconds > kMaxSeconds) return LOOPTAP_NO_TIMEOUT;
   return timeout->seconds * 1000000000 + timeout->nanoseconds;
 }
 
@@ -275,14 +275,14 @@ LOOPTAP_EXPORT int epoll_create(int size) {
   int fd = function    ? function(size)
            : size <= 0 ? static_cast<int>(libc_result(-sys::kErrorInvalid))
                        : static_cast<int>(libc_result(sys::call(SYS_epoll_create1, 0)));
-  descriptor_born(fd);
+  descriptor_created(fd);
   return fd;
 }
 
 LOOPTAP_EXPORT int epoll_create1(int flags) {
   auto function = next<int (*)(int)>(kEpollCreate1);
   int fd = function ? function(flags) : static_cast<int>(libc_result(sys::call(SYS_epoll_create1, flags)));
-  descriptor_born(fd);
+  descriptor_created(fd);
   return fd;
 }
 

@@ -26,7 +26,7 @@ constexpr uint32_t kDescriptors = 1u << 16;  // epoll descriptors from here on a
 /* What is known of a descriptor number: one of these, or kFirstLoop + the loop's ordinal. */
 enum Descriptor : uint16_t {
   kNotEpoll,    // not an epoll instance, as far as anybody knows
-  kUnwaited,    // an epoll instance that nobody has waited on
+  kNoWaitYet,   // an epoll instance that nobody has waited on
   kClaiming,    // a thread gives it a slot just now
   kUnmeasured,  // an epoll instance that is left out or found no slot
   kFirstLoop
@@ -60,7 +60,7 @@ inline Process* ready_process() {
   return status == kReadyByPid && is_own(process) ? process : nullptr;
 }
 
-inline void tell(const char* what, long error) {
+inline void log_line(const char* what, long error) {
   Text<160> line;
   line.add("looptap: ").add(what);
   if (error) line.add(" (errno ").add(static_cast<uint64_t>(error)).add(")");
@@ -84,21 +84,21 @@ inline Status build_process(Process* process, const Settings& settings) {
   start_clock(process->clock);
   const uint64_t now = monotonic_ns(process->clock.vdso);
   const SegmentError error = create_segment(settings, now, process->segment);
-  if (settings.verbose && settings.bad_loops) tell("LOOPTAP_LOOPS is not a number from 1 to 1024", 0);
+  if (settings.verbose && settings.bad_loops) log_line("LOOPTAP_LOOPS is not a number from 1 to 1024", 0);
   if (settings.verbose && (settings.waits & kWaitsUnknownWord))
-    tell("LOOPTAP_WAITS is not a list of epoll, poll and select", 0);
+    log_line("LOOPTAP_WAITS is not a list of epoll, poll and select", 0);
   if (error.step) {
-    if (settings.verbose) tell(error.step, error.error);
+    if (settings.verbose) log_line(error.step, error.error);
     return kOff;
   }
   process->pid = static_cast<uint32_t>(sys::getpid());
   process->nonce = now ^ (static_cast<uint64_t>(process->pid) << 40) ^ 1;
-  if (settings.verbose) tell("measuring", 0);
-  return sys::advice_is_heeded(process, LOOPTAP_PAGE) ? kReady : kReadyByPid;
+  if (settings.verbose) log_line("measuring", 0);
+  return sys::madvise_works(process, LOOPTAP_PAGE) ? kReady : kReadyByPid;
 }
 
 /* What a forked child has to do itself where the kernel does not: forget its parent. */
-inline void forget_parent(Process* process) {
+inline void reset_after_fork(Process* process) {
   sys::unmap(process->segment.header, process->segment.size);  // with it goes the lock
   for (uint64_t* word = reinterpret_cast<uint64_t*>(process);
        word < reinterpret_cast<uint64_t*>(process + 1);)
@@ -125,7 +125,7 @@ __attribute__((noinline)) inline Process* start_process() {
   }
   // Emulators make a fork of a vfork, too: this is not the parent's memory.
   if (__atomic_load_n(&process->status, __ATOMIC_ACQUIRE) == kReadyByPid && !is_own(process))
-    forget_parent(process);
+    reset_after_fork(process);
   uint32_t status = kUnknown;
   if (__atomic_compare_exchange_n(&process->status, &status, kBuilding, false, __ATOMIC_ACQ_REL,
                                   __ATOMIC_ACQUIRE)) {
@@ -135,8 +135,8 @@ __attribute__((noinline)) inline Process* start_process() {
   }
   // Another thread builds: this one's waits would be missing. Not for ever, as a signal handler may have
   // interrupted that thread.
-  for (int turn = 0; turn < sys::kMostTurns && status == kBuilding; turn++) {
-    sys::let_others_go_on(turn);
+  for (int turn = 0; turn < sys::kMaxYields && status == kBuilding; turn++) {
+    sys::yield_or_sleep(turn);
     status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
   }
   return status == kReady || status == kReadyByPid ? process : nullptr;

@@ -167,8 +167,8 @@ inline SegmentError build_segment(int fd, const Settings& settings, uint64_t now
     return {"cannot keep the segment from forked children", -result};
   }
   // Before Linux 5.14 pages cannot be reserved one by one.
-  segment.reserve_on_demand = sys::advise(at, LOOPTAP_PAGE, sys::kAdvisePopulateWrite) == 0 &&
-                              sys::advice_is_heeded(at, LOOPTAP_PAGE);
+  segment.reserve_on_demand =
+      sys::advise(at, LOOPTAP_PAGE, sys::kAdvisePopulateWrite) == 0 && sys::madvise_works(at, LOOPTAP_PAGE);
   if (!segment.reserve_on_demand && (result = reserve(fd, size))) {
     sys::unmap(at, size);
     return {"cannot reserve the segment", -result};

@@ -30,7 +30,7 @@ inline const char* environment(const char* name) {
   return nullptr;
 }
 
-inline bool environment_says_yes(const char* name) {
+inline bool environment_flag(const char* name) {
   const char* value = environment(name);
   return value && value[0] == '1' && !value[1];
 }
@@ -73,8 +73,8 @@ struct Settings {
 
 inline void read_settings(Settings& settings) {
   const char* value;
-  settings.disabled = environment_says_yes("LOOPTAP_DISABLE");
-  settings.verbose = environment_says_yes("LOOPTAP_VERBOSE");
+  settings.disabled = environment_flag("LOOPTAP_DISABLE");
+  settings.verbose = environment_flag("LOOPTAP_VERBOSE");
   if (!(value = environment("LOOPTAP_DIR")) || !*value) value = kDefaultDirectory;
   size_t length = 0;
   while (value[length] && length < sizeof settings.directory) length++;

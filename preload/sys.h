@@ -96,8 +96,8 @@ inline long advise(void* at, size_t size, int advice) {
 
 /* Lets a thread go on that is about to be done with something: the first turns cost next to nothing, the
  * later ones 50 us each. */
-constexpr int kMostTurns = 300;
-inline void let_others_go_on(int turn) {
+constexpr int kMaxYields = 300;
+inline void yield_or_sleep(int turn) {
   const int64_t time[2] = {0, 50000};
   if (turn < 100)
     call(SYS_sched_yield);
@@ -107,7 +107,7 @@ inline void let_others_go_on(int turn) {
 
 /* Whether madvise() does what it says it does. qemu-user before 8.0 says yes to every advice, also to one that
  * does not exist, and does nothing. */
-inline bool advice_is_heeded(void* at, size_t size) {
+inline bool madvise_works(void* at, size_t size) {
   constexpr int kNoSuchAdvice = -1;
   return advise(at, size, kNoSuchAdvice) != 0;
 }

@@ -28,7 +28,7 @@ struct Thread {
 
 inline __thread Thread t_thread __attribute__((tls_model("initial-exec")));
 
-enum : uint32_t { kNoKey, kMakingKey, kHaveKey, kNoKeyToBeHad };
+enum : uint32_t { kNoKey, kMakingKey, kHaveKey, kNoKeyAvailable };
 inline uint32_t g_key_status;
 inline unsigned g_key;
 
@@ -57,11 +57,11 @@ constexpr unsigned kKeysWithoutAllocation = 32;
 
 /* Makes the key, unless it is there. Called before main(), where few keys are taken yet. */
 inline uint32_t make_key() {
-  if (!pthread_key_create || !pthread_setspecific || !pthread_key_delete) return kNoKeyToBeHad;
+  if (!pthread_key_create || !pthread_setspecific || !pthread_key_delete) return kNoKeyAvailable;
   uint32_t status = kNoKey;
   if (__atomic_compare_exchange_n(&g_key_status, &status, kMakingKey, false, __ATOMIC_ACQ_REL,
                                   __ATOMIC_ACQUIRE)) {
-    status = kNoKeyToBeHad;
+    status = kNoKeyAvailable;
     if (pthread_key_create(&g_key, thread_ended) == 0) {
       if (g_key < kKeysWithoutAllocation)
         status = kHaveKey;
@@ -70,14 +70,14 @@ inline uint32_t make_key() {
     }
     __atomic_store_n(&g_key_status, status, __ATOMIC_RELEASE);
   }
-  for (int turn = 0; turn < sys::kMostTurns && status == kMakingKey; turn++) {
-    sys::let_others_go_on(turn);
+  for (int turn = 0; turn < sys::kMaxYields && status == kMakingKey; turn++) {
+    sys::yield_or_sleep(turn);
     status = __atomic_load_n(&g_key_status, __ATOMIC_ACQUIRE);
   }
   return status;
 }
 
-inline void watch_thread_end() {
+inline void register_thread_end() {
   if (make_key() == kHaveKey) pthread_setspecific(g_key, &t_thread);
 }
 
@@ -89,7 +89,7 @@ inline Thread& this_thread(Process* process) {
     thread.nonce = process->nonce;
     thread.state.number = __atomic_add_fetch(&process->threads, 1, __ATOMIC_RELAXED);
     thread.state.thread_id = static_cast<uint32_t>(sys::gettid());
-    watch_thread_end();
+    register_thread_end();
   }
   return thread;
 }
