@@ -1,5 +1,7 @@
-/* What the compiler may call by itself, for a library that has no libc to call. Hidden: the host keeps its
- * own. Only probe.cc includes this.
+/* memset and memcpy, which the compiler may call by itself: the probe links no libc.
+ *
+ * For:      probe.cc only. Hidden symbols: the host's own are not replaced.
+ * Signals:  async-signal-safe. Slow, byte by byte: nothing on the path of a wait calls them.
  */
 #ifndef LOOPTAP_FREESTANDING_H
 #define LOOPTAP_FREESTANDING_H
@@ -11,7 +13,7 @@ __attribute__((visibility("hidden"), used)) inline void* memset(void* to, int va
   unsigned char* at = static_cast<unsigned char*>(to);
   for (size_t i = 0; i < size; i++) {
     at[i] = static_cast<unsigned char>(value);
-    asm volatile("" ::: "memory");  // or the loop becomes a call of memset
+    asm volatile("" ::: "memory");  // without it gcc turns the loop into a call of memset
   }
   return to;
 }

@@ -1,13 +1,15 @@
-/* The histogram of durations: which bucket a duration falls into, and where buckets end.
+/* The buckets of durations: which one a duration falls into, and where each ends.
  *
- * Exactly the buckets of a Prometheus native histogram of schema 5: the upper bounds are 2^(n/32) seconds
- * and inclusive, so bucket i of 0..1023 covers ( 2^(i/32 - 20), 2^((i+1)/32 - 20) ] seconds, which is
- * bucket i - 639 in Prometheus' numbering (i - 640 in OpenTelemetry's). What is at or below 2^-20 s has a
- * counter of its own (LOOPTAP_ZERO_BUCKET); the last bucket also takes what is longer than 2^12 s.
+ * For:      the writers (preload/, bpf/) and the reader (exporter/). C subset.
+ * Calls:    looptap_log2() and LOOPTAP_INLINE, which the includer defines (preload/operations.h, bpf/operations.h).
+ * Threads:  reads constants only: any thread, async-signal-safe.
+ * Errors:   none: every duration has a bucket.
+ * Units:    whole ns, so that "d <= bound" is "d <= floor(bound)" and integers decide exactly.
  *
- * Durations are whole nanoseconds, so "d <= bound" is "d <= floor(bound)": integers decide exactly.
- * Shared by the writers (preload/, bpf/) and the reader (exporter/): C subset, no memory but constants.
- * The includer defines looptap_log2() and LOOPTAP_INLINE first: preload/operations.h or bpf/operations.h.
+ * They are exactly the buckets of a Prometheus native histogram of schema 5: the upper bounds are 2^(n/32) seconds and
+ * inclusive. Bucket i of 0..1023 covers ( 2^(i/32 - 20), 2^((i+1)/32 - 20) ] seconds; it is bucket i - 639 in
+ * Prometheus' numbering (i - 640 in OpenTelemetry's). Durations of at most 2^-20 s have a counter of their own
+ * (LOOPTAP_ZERO_BUCKET); the last bucket also holds what is longer than 2^12 s.
  */
 #ifndef LOOPTAP_HISTOGRAM_SCHEME_H
 #define LOOPTAP_HISTOGRAM_SCHEME_H

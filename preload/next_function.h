@@ -1,8 +1,14 @@
-/* The functions that the probe stands in front of: where the next definition of each is.
+/* The functions that the probe wraps: where the next definition of each is, and calling it.
  *
- * dlsym(RTLD_NEXT) finds it, so that cancellation and other preloaded libraries keep working. It is asked
- * in the constructor, or at the first wait where no constructor ran (musl with Go): never inside close() or
- * syscall(), which an allocator may call while it holds its locks and dlsym may allocate.
+ * For:      probe.cc and process.h. C++.
+ * Threads:  any. g_next is stored with release by find_next() and loaded with acquire; two threads may look one up at
+ *           once and store the same.
+ * Signals:  known_next() is async-signal-safe. find_next() calls dlsym(), which may lock and allocate.
+ * Errors:   nullptr where there is no next definition: the caller makes the system call. errno is kept.
+ *
+ * dlsym(RTLD_NEXT) finds them, so that cancellation and other preloaded libraries keep working. It is called in the
+ * constructor, or at the first wait where no constructor ran (musl with Go): never inside close() or syscall(),
+ * which an allocator may call while it holds its locks, and dlsym may allocate.
  */
 #ifndef LOOPTAP_NEXT_FUNCTION_H
 #define LOOPTAP_NEXT_FUNCTION_H
@@ -49,7 +55,7 @@ inline const char* const kFunctionNames[kFunctions] = {
 
 inline void* g_next[kFunctions];
 
-/* Looks a function up; nullptr where there is none. errno stays. */
+/* Looks a function up; nullptr where there is none. errno is kept. */
 inline void* find_next(Function function) {
   if (!dlsym) return nullptr;
   const int kept = __errno_location ? *__errno_location() : 0;
@@ -60,8 +66,8 @@ inline void* find_next(Function function) {
   return found;
 }
 
-/* Those that every libc has, and that must not be looked up later. The others wait until they are called:
- * looking up what is missing would make dlsym allocate its complaint. */
+/* Looks up the functions that every libc has. The others are looked up when they are called: for one that is missing,
+ * dlsym() allocates an error message. */
 inline void find_early_functions() {
   constexpr Function kEarly[] = {kEpollWait, kEpollPwait, kEpollCreate, kEpollCreate1, kClose,
                                  kDup2,      kDup3,       kExit,        kExit2,        kSyscall,
@@ -82,7 +88,7 @@ inline F next(Function function) {
   return reinterpret_cast<F>(found);
 }
 
-/* Turns what the kernel returned into what a libc function returns. */
+/* Converts the kernel's result (-errno) to libc's (-1, and errno set). */
 inline long libc_result(long result) {
   if (result >= 0 || result <= -4096) return result;
   if (__errno_location) *__errno_location() = static_cast<int>(-result);

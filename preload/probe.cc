@@ -1,16 +1,18 @@
-/* liblooptap.so: stands in front of the calls in which an event loop waits, and of those in which epoll
- * instances are born and die, and tells the segment what it sees.
+/* liblooptap.so: wraps the calls in which an event loop waits, and those which create and close epoll instances, and
+ * records in the segment what they do.
  *
  * THE CHARTER. This code runs inside programs that we do not own. Everything in preload/ keeps to it:
  *   - The host comes first. Whatever fails, the host's call goes through as if there were no probe.
  *   - LOOPTAP_DISABLE=1 turns the probe off before it does anything else.
- *   - No allocation, no lock that can block (a first wait may stand back for another thread's, for some
- *     milliseconds at the most), no thread, no signal, no abort, no output (LOOPTAP_VERBOSE=1
- *     aside). Everything is async-signal-safe. errno is the host's: our own calls are raw ones.
- *   - The call goes to the *next* definition, so that cancellation and other preloads work; raw syscalls
- *     only where there is none. No object with a destructor lives across it: a cancelled or longjmped
- *     wait never comes back.
- *   - No libc is needed: no DT_NEEDED, every libc symbol weak. One library for glibc, musl and neither.
+ *   - No allocation, no thread, no signal, no abort, no output (LOOPTAP_VERBOSE=1 aside). No lock that can block:
+ *     only a first wait may wait for another thread's first wait, for some milliseconds at the most.
+ *   - Everything is async-signal-safe, but for what runs once, in the constructor or at the first wait where none ran:
+ *     dlsym() and pthread_key_create().
+ *   - errno is the host's: our own system calls are raw ones, which do not set it.
+ *   - The call goes to the *next* definition, so that cancellation and other preloads work; a raw system call only
+ *     where there is none. No object with a destructor lives across it: a wait that is cancelled or left by longjmp
+ *     does not return.
+ *   - No libc is needed: no DT_NEEDED, every libc symbol weak. One library for glibc, musl and programs without libc.
  *   - A forked child starts anew and never writes into its parent's segment. A vfork child changes nothing.
  *   - Only reserved memory is written: a full file system or a file-size limit must not raise a signal.
  */
@@ -44,10 +46,10 @@ namespace {
 
 using namespace looptap;
 
-/* One wait of the calling thread that is being measured; process is nullptr when it is not. */
+/* The wait that the calling thread is in. `process` is nullptr where it is not measured. */
 struct Wait {
   Process* process;
-  uint64_t nonce;  // the process' at that time
+  uint64_t nonce;  // the process' when the wait began
   uint32_t ordinal;
   uint32_t number;
 };
@@ -63,6 +65,7 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
   }
   Thread& thread = this_thread(process);
   if (__builtin_expect(thread.poll_loop >= kFirstLoop, 0)) end_poll_loop(process, thread);
+  // Pairs with claim_descriptor().
   uint16_t known = __atomic_load_n(&process->descriptors[fd], __ATOMIC_ACQUIRE);
   if (__builtin_expect(known < kFirstLoop, 0) && (known = claim_descriptor(process, fd)) < kFirstLoop) return;
 
@@ -73,10 +76,10 @@ __attribute__((always_inline)) inline void begin_wait(Wait& wait, int fd, int64_
   wait.nonce = process->nonce;
 }
 
-/* A poll() or select(): a wait only on request, and only of a thread that waits on no epoll instance. */
+/* A poll() or select(): a wait only with LOOPTAP_WAITS, and only of a thread that waits on no epoll instance. */
 inline void begin_poll_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t timeout_ns) {
   wait.process = nullptr;
-  if (__builtin_expect(!is_wait_call(kind), 1) || count == 0) return;  // of nothing at all: a sleep
+  if (__builtin_expect(!is_wait_call(kind), 1) || count == 0) return;  // on no descriptor: a sleep
   Process* process = ready_process();
   if (!process && !(process = start_process())) return;
   Thread& thread = this_thread(process);
@@ -91,14 +94,14 @@ inline void begin_poll_wait(Wait& wait, uint32_t kind, uint64_t count, int64_t t
 __attribute__((always_inline)) inline void end_wait(const Wait& wait, int64_t result) {
   if (!wait.process) return;
   Thread& thread = t_thread;
-  // A signal handler may have forked inside the wait: this is then the child, and its page is empty, or, if
-  // the handler has waited, another process' than the one that this wait belongs to.
+  // A signal handler may have forked during the wait. This is then the child: the nonce is 0, or a new one if the
+  // handler has waited since.
   if (__builtin_expect(wait.nonce != wait.process->nonce, 0)) return;
   looptap_leave(&wait.process->segment.loops, &thread.state, wait.ordinal, wait.number,
                 thread_now_ns(wait.process, thread), result);
 }
 
-/* The same for the calls that are seldom measured: one copy of it is enough. */
+/* Not inlined into the six calls that are seldom measured: that would be 5 KB of code. */
 __attribute__((noinline)) void end_poll_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
 
 inline int64_t milliseconds_to_ns(int timeout_ms) {
@@ -106,14 +109,14 @@ inline int64_t milliseconds_to_ns(int timeout_ms) {
 }
 
 inline int64_t timespec_to_ns(const timespec64* timeout) {
-  constexpr int64_t kMaxSeconds = 1000000000;  // 31 years: as good as none, and far from overflow
+  constexpr int64_t kMaxSeconds = 1000000000;  // 31 years: treated as no timeout; far from overflow
   if (!timeout || timeout->seconds > kMaxSeconds) return LOOPTAP_NO_TIMEOUT;
   return timeout->seconds * 1000000000 + timeout->nanoseconds;
 }
 
 constexpr long kSignalSetSize = 8;
 
-/* glibc's loader passes these arguments; musl's passes none, but musl's loader is a libc with an environ. */
+/* glibc's loader passes these arguments; musl's passes none, but there `environ` exists. */
 __attribute__((constructor)) void loaded(int, char**, char** environment_of_loader) {
   if (!&environ || !environ) g_loader_environment = environment_of_loader;
   const Settings* asked = settings();
@@ -172,8 +175,8 @@ LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const tim
 
 namespace {
 
-/* What poll and ppoll come to where there is no next one. The kernel would write the time that is left into
- * the caller's timeout, libc does not. */
+/* poll() and ppoll() where there is no next definition. The timeout is copied: the kernel writes the time that is left
+ * into it, libc's functions do not. */
 int poll_without_libc(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
   timespec64 copy{};
   if (timeout) copy = *timeout;
@@ -215,7 +218,8 @@ LOOPTAP_EXPORT int ppoll(pollfd* set, unsigned long count, const timespec64* tim
   return result;
 }
 
-/* glibc's fortified names: they abort where the set is smaller than it is said to be, and only they know how. */
+/* The names that glibc's _FORTIFY_SOURCE calls. They must reach glibc's own: it aborts where `count` is more than fits
+ * into `size` bytes. */
 LOOPTAP_EXPORT int __poll_chk(pollfd* set, unsigned long count, int timeout_ms, size_t size) {
   auto function = next<int (*)(pollfd*, unsigned long, int, size_t)>(kPollChk);
   if (!function) return poll(set, count, timeout_ms);
@@ -249,7 +253,7 @@ LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except
     result = function(count, read, write, except, timeout);
   } else {
     result = select_without_libc(count, read, write, except, timeout ? &left : nullptr, nullptr);
-    if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux says what is left
+    if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux returns the time left
   }
   end_poll_wait(wait, result);
   return result;
@@ -268,7 +272,7 @@ LOOPTAP_EXPORT int pselect(int count, fd_set* read, fd_set* write, fd_set* excep
   return result;
 }
 
-// Births.
+// Calls that create epoll instances.
 
 LOOPTAP_EXPORT int epoll_create(int size) {
   auto function = next<int (*)(int)>(kEpollCreate);
@@ -286,7 +290,7 @@ LOOPTAP_EXPORT int epoll_create1(int flags) {
   return fd;
 }
 
-// Ends.
+// Calls that close descriptors.
 
 LOOPTAP_EXPORT int close(int fd) {
   descriptor_closing(fd);
@@ -314,14 +318,15 @@ LOOPTAP_EXPORT void closefrom(int first) {
     sys::call(kCloseRangeNumber, from, ~0u, 0);
 }
 
-/* After, not before: a dup2 that fails closes nothing, and one that succeeds leaves the number to no other thread. */
+/* Noticed after the call, unlike close(): a dup2() that fails closes nothing, and after one that succeeds `to` is still
+ * open, so that no other thread can have been given its number. */
 LOOPTAP_EXPORT int dup2(int from, int to) {
   auto function = next<int (*)(int, int)>(kDup2);
   int result;
 #if defined(__x86_64__)
   result = function ? function(from, to) : static_cast<int>(libc_result(sys::call(SYS_dup2, from, to)));
 #else
-  constexpr int kGetFlags = 1;  // F_GETFD: dup2 of a number onto itself only looks whether it is open
+  constexpr int kGetFlags = 1;  // F_GETFD: dup2() of a descriptor onto itself only checks that it is open
   if (function)
     result = function(from, to);
   else if (from != to)

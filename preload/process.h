@@ -1,6 +1,15 @@
-/* What the probe knows of its process. It lives on pages that a forked child finds zeroed, so that a child
- * is a process of which nothing is known yet; a vfork child shares them, so whoever changes anything but
- * the present wait compares the pid first.
+/* What the probe knows of its process, and how measuring starts and ends.
+ *
+ * For:      the probe only. C++.
+ * Threads:  any, without locks. One thread starts the process (start_process()); the others wait for it, for some
+ *           milliseconds at most. Process::status is stored with release when everything else is filled in.
+ * Signals:  async-signal-safe, but for start_process(), whose first call may call dlsym().
+ * Errors:   a process that cannot be measured is kOff, for good; LOOPTAP_VERBOSE=1 says why. errno is not touched.
+ * Units:    bytes, ns of CLOCK_MONOTONIC.
+ *
+ * A Process lies on pages that a forked child finds zeroed (MADV_WIPEONFORK), so that a child starts as a process of
+ * which nothing is known. A vfork child shares them with its parent: whoever changes more than its own wait compares
+ * the pid first (is_own()).
  */
 #ifndef LOOPTAP_PROCESS_H
 #define LOOPTAP_PROCESS_H
@@ -15,32 +24,32 @@ namespace looptap {
 
 enum Status : uint32_t {
   kUnknown,   // nothing has been tried
-  kBuilding,  // a thread makes the segment; the others wait for it, but not for ever
+  kBuilding,  // a thread makes the segment; the others wait for it, for some milliseconds at most
   kReady,
-  kReadyByPid,  // as kReady, but a forked child finds the pages as they were and has to look at its pid
+  kReadyByPid,  // as kReady, but the kernel ignores MADV_WIPEONFORK: each use compares the pid
   kOff          // switched off, or no segment could be made
 };
 
 constexpr uint32_t kDescriptors = 1u << 16;  // epoll descriptors from here on are not measured
 
-/* What is known of a descriptor number: one of these, or kFirstLoop + the loop's ordinal. */
+/* What is known of a descriptor: one of these, or kFirstLoop + the loop's ordinal. */
 enum Descriptor : uint16_t {
-  kNotEpoll,    // not an epoll instance, as far as anybody knows
-  kNoWaitYet,   // an epoll instance that nobody has waited on
-  kClaiming,    // a thread gives it a slot just now
-  kUnmeasured,  // an epoll instance that is left out or found no slot
+  kNotEpoll,    // nothing is known: not an epoll instance, or inherited, or made by a raw system call
+  kNoWaitYet,   // an epoll instance on which nobody has waited
+  kClaiming,    // a thread is giving it a slot
+  kUnmeasured,  // an epoll instance that LOOPTAP_EXCLUDE leaves out, or that found no slot
   kFirstLoop
 };
 
 struct Process {
   uint32_t status;
   uint32_t pid;
-  uint64_t nonce;  // tells this process from the one it was forked from; never 0 when ready
+  uint64_t nonce;  // differs from that of the process it was forked from; not 0 when ready
   Segment segment;
   Clock clock;
-  uint64_t threads;             // numbers given so far
-  uint32_t duplicated;          // whether two numbers ever stood for one instance
-  uint32_t highest_descriptor;  // of those ever noted below
+  uint64_t threads;             // numbers given to threads so far
+  uint32_t duplicated;          // 1: two descriptors have stood for one instance (dup)
+  uint32_t highest_descriptor;  // the highest that `descriptors` has an entry for
   uint32_t lost_high_descriptor;
   uint16_t descriptors[kDescriptors];
 };
@@ -53,13 +62,14 @@ inline bool is_own(const Process* process) { return static_cast<uint32_t>(sys::g
 
 /* The process when it is measured; nullptr when it is not, or not yet. */
 inline Process* ready_process() {
-  Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);
+  Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);  // pairs with start_process()
   if (__builtin_expect(!process, 0)) return nullptr;
-  const uint32_t status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
+  const uint32_t status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);  // pairs with start_process()
   if (__builtin_expect(status == kReady, 1)) return process;
   return status == kReadyByPid && is_own(process) ? process : nullptr;
 }
 
+/* A line on standard error, for LOOPTAP_VERBOSE=1. errno 0: none to name. */
 inline void log_line(const char* what, long error) {
   Text<160> line;
   line.add("looptap: ").add(what);
@@ -97,7 +107,7 @@ inline Status build_process(Process* process, const Settings& settings) {
   return sys::madvise_works(process, LOOPTAP_PAGE) ? kReady : kReadyByPid;
 }
 
-/* What a forked child has to do itself where the kernel does not: forget its parent. */
+/* In a forked child, where the kernel ignores MADV_WIPEONFORK: zeroes the process and unmaps its parent's segment. */
 inline void reset_after_fork(Process* process) {
   sys::unmap(process->segment.header, process->segment.size);  // with it goes the lock
   for (uint64_t* word = reinterpret_cast<uint64_t*>(process);
@@ -105,10 +115,11 @@ inline void reset_after_fork(Process* process) {
     *word++ = 0;
 }
 
-/* The process, started if it can be. The kill switch comes before anything else. */
+/* Starts measuring this process. nullptr where it is not measured: switched off (LOOPTAP_DISABLE=1, which is looked at
+ * before anything else), no segment, or another thread still at it. */
 __attribute__((noinline)) inline Process* start_process() {
   if (__atomic_load_n(&g_switched_off, __ATOMIC_ACQUIRE)) return nullptr;
-  Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);
+  Process* process = __atomic_load_n(&g_process, __ATOMIC_ACQUIRE);  // pairs with the compare_exchange below
   const Settings* asked = settings();
   if (!asked) return nullptr;
   if (!process) {
@@ -116,14 +127,14 @@ __attribute__((noinline)) inline Process* start_process() {
       __atomic_store_n(&g_switched_off, 1, __ATOMIC_RELEASE);
       return nullptr;
     }
-    Process* expected = nullptr;
+    Process* expected = nullptr;  // of two threads, the second unmaps its pages and takes the first one's
     if (!__atomic_compare_exchange_n(&g_process, &expected, process, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE)) {
       sys::unmap(process, sizeof(Process));
       process = expected;
     }
   }
-  // Emulators make a fork of a vfork, too: this is not the parent's memory.
+  // qemu-user turns vfork into fork, so that this memory is a copy of the parent's, not the parent's own.
   if (__atomic_load_n(&process->status, __ATOMIC_ACQUIRE) == kReadyByPid && !is_own(process))
     reset_after_fork(process);
   uint32_t status = kUnknown;
@@ -131,10 +142,10 @@ __attribute__((noinline)) inline Process* start_process() {
                                   __ATOMIC_ACQUIRE)) {
     find_early_functions();
     status = build_process(process, *asked);
-    __atomic_store_n(&process->status, status, __ATOMIC_RELEASE);
+    __atomic_store_n(&process->status, status, __ATOMIC_RELEASE);  // pairs with ready_process()
   }
-  // Another thread builds: this one's waits would be missing. Not for ever, as a signal handler may have
-  // interrupted that thread.
+  // Another thread makes the segment. Without waiting for it this thread's wait, which may last for hours, would not
+  // be measured. Not for ever: it may be a signal handler that has interrupted that thread.
   for (int turn = 0; turn < sys::kMaxYields && status == kBuilding; turn++) {
     sys::yield_or_sleep(turn);
     status = __atomic_load_n(&process->status, __ATOMIC_ACQUIRE);
@@ -142,10 +153,11 @@ __attribute__((noinline)) inline Process* start_process() {
   return status == kReady || status == kReadyByPid ? process : nullptr;
 }
 
-/* The process ends in good order. */
+/* The process exits normally. */
 inline void note_exit() {
   Process* process = ready_process();
   if (process && is_own(process))
+    // Pairs with the exporter's read: who sees the exit sees all counters of this thread.
     looptap_store_release(&process->segment.header->exited_ns, monotonic_ns(process->clock.vdso));
 }
 

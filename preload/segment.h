@@ -1,8 +1,12 @@
-/* Makes the process' segment: locked, reserved and filled under a dot-name, then renamed, so that nobody
- * sees it half made or without its lock.
+/* Creates the process' segment: under a hidden name the file is locked, reserved and filled, then renamed, so that no
+ * reader sees it incomplete or without its lock.
  *
- * Never a signal in the host: the file-size limit is looked at before the file grows (SIGXFSZ), and no page
- * is touched that has not been reserved (SIGBUS on a full file system).
+ * For:      process.h. C++.
+ * Threads:  create_segment() is called by one thread at a time; reserve_slot() by any, for different slots.
+ * Signals:  async-signal-safe: system calls only. Raises no signal in the host: the file-size limit is compared before
+ *           the file grows (SIGXFSZ), and no page is touched that has not been reserved (SIGBUS on a full file system).
+ * Errors:   a SegmentError, or -errno where it says so; what was created is removed. errno is not touched.
+ * Units:    bytes, ns of CLOCK_MONOTONIC.
  */
 #ifndef LOOPTAP_SEGMENT_H
 #define LOOPTAP_SEGMENT_H
@@ -15,14 +19,14 @@
 
 namespace looptap {
 
-/* A segment mapped into its own process. */
+/* The segment of this process, mapped. */
 struct Segment {
   looptap_header* header;
   looptap_loops loops;
   uint64_t size;
   uint32_t slots;
-  uint32_t reserve_on_demand;  // slots are reserved one by one with reserve_slot(); else all are already
-  uint8_t reserved[LOOPTAP_MOST_LOOPS];  // slots that may be touched: even to read another one may be SIGBUS
+  uint32_t reserve_on_demand;            // 1: each slot is reserved at its first use; 0: all were at creation
+  uint8_t reserved[LOOPTAP_MOST_LOOPS];  // 1: the slot may be touched; else even a read may raise SIGBUS
 };
 
 /* What went wrong, for LOOPTAP_VERBOSE=1: a step in words, and the errno. */
@@ -37,7 +41,8 @@ constexpr uint64_t kLoopStride = (sizeof(looptap_loop) + LOOPTAP_PAGE - 1) / LOO
 static_assert(sizeof(looptap_header) <= kRingOffset);
 static_assert(kRingOffset + sizeof(looptap_ring) <= kLoopsOffset);
 
-/* Makes sure that touching the slot cannot fail any more. Whether it could. */
+/* Reserves the slot's pages, so that touching them cannot raise SIGBUS. False where there is no space.
+ * The store pairs with reserved_slot(). */
 inline bool reserve_slot(Segment& segment, uint32_t ordinal) {
   if (segment.reserve_on_demand && sys::advise(segment.loops.slots + segment.loops.stride * ordinal,
                                                segment.loops.stride, sys::kAdvisePopulateWrite) != 0)
@@ -53,7 +58,7 @@ inline looptap_loop* reserved_slot(const Segment& segment, uint32_t ordinal) {
              : nullptr;
 }
 
-/* The inode of this process' PID namespace; 0 where /proc does not tell. */
+/* The inode of this process' PID namespace; 0 without /proc. */
 inline uint64_t pid_namespace() {
   char link[64];
   long length = sys::call(SYS_readlinkat, sys::kCwd, sys::address("/proc/self/ns/pid"), sys::address(link),
@@ -65,13 +70,13 @@ inline uint64_t pid_namespace() {
   return *at ? leading_number(at + 1) : 0;
 }
 
-/* When this process started, in clock ticks since boot: field 22 of its stat. */
+/* When this process started, in clock ticks since boot: field 22 of /proc/self/stat; 0 without /proc. */
 inline uint64_t start_ticks() {
   char stat[1024];
   if (sys::read_file("/proc/self/stat", stat, sizeof stat) <= 0) return 0;
   const char *at = stat, *after_comm = nullptr;
   for (; *at; at++)
-    if (*at == ')') after_comm = at;  // the comm before it may hold anything
+    if (*at == ')') after_comm = at;  // the last one: comm may contain any byte
   if (!after_comm) return 0;
   at = after_comm;
   for (int field = 2; *at && field < 22; at++)
@@ -93,7 +98,8 @@ inline void fill_header(looptap_header* header, const Settings& settings, uint64
   header->created_ns = now_ns;
   if (sys::read_file("/proc/sys/kernel/random/boot_id", line, sizeof line) > 0)
     copy_line(header->boot_id, sizeof header->boot_id, line);
-  constexpr int kGetName = 16;  // PR_GET_NAME: the calling thread's, where /proc does not tell the process'
+  // Where /proc is not mounted, the calling thread's name (PR_GET_NAME) stands for the process'.
+  constexpr int kGetName = 16;
   if (sys::read_file("/proc/self/comm", line, sizeof line) <= 0) {
     line[0] = 0;
     sys::call(SYS_prctl, kGetName, sys::address(line));
@@ -105,15 +111,15 @@ inline void fill_header(looptap_header* header, const Settings& settings, uint64
   header->regions[1] = {LOOPTAP_REGION_LONG_ITERATIONS, 1, kRingOffset, LOOPTAP_PAGE};
 }
 
-/* Opens the segment directory, making it (mode 01777) where only its last part is missing. Returns a
- * descriptor or -errno. A symlink is refused: it may be somebody else's. */
+/* Opens the segment directory; creates it (mode 01777) if only its last part is missing. Returns a descriptor or
+ * -errno. A symlink is refused: in a directory that everybody may write to, another user may have put it there. */
 inline long open_directory(const char* path) {
   constexpr int kFlags = sys::kPathOnly | sys::kDirectory | sys::kNoFollow | sys::kCloseOnExec;
   long fd = sys::open_at(sys::kCwd, path, kFlags);
   if (fd != -sys::kErrorNoEntry) return fd;
   long made = sys::call(SYS_mkdirat, sys::kCwd, sys::address(path), 0777);
   if (sys::failed(made) && made != -sys::kErrorExists) return made;
-  if (!made) sys::call(SYS_fchmodat, sys::kCwd, sys::address(path), 01777);  // past the umask
+  if (!made) sys::call(SYS_fchmodat, sys::kCwd, sys::address(path), 01777);  // mkdirat() applied the umask
   return sys::open_at(sys::kCwd, path, kFlags);
 }
 
@@ -125,7 +131,7 @@ inline bool size_limit_allows(uint64_t size) {
   return limits[0] >= size;
 }
 
-/* Reserves a part of the file; where the file system cannot, writes it out. 0 or -errno. */
+/* Reserves the first `size` bytes of the file; where the file system has no fallocate(), writes zeros. 0 or -errno. */
 inline long reserve(int fd, uint64_t size) {
   long result = sys::call(SYS_fallocate, fd, 0, 0, static_cast<long>(size));
   if (result != -sys::kErrorNotSupported) return result;
@@ -137,8 +143,8 @@ inline long reserve(int fd, uint64_t size) {
   return 0;
 }
 
-/* A read lock on the whole file, of the open file description: it lives as long as the mapping, also past
- * closefrom(3), and dies with the process. 0 or -errno. */
+/* Takes a read lock on the whole file, owned by the open file description: it lasts as long as the mapping, closefrom()
+ * does not end it, and it ends with the process, however that ends. 0 or -errno. */
 inline long hold_lock(int fd) {
   struct {  // struct flock
     short type, whence;
@@ -161,12 +167,12 @@ inline SegmentError build_segment(int fd, const Settings& settings, uint64_t now
 
   void* at = sys::map(size, sys::kMapShared, fd);
   if (!at) return {"cannot map the segment", 0};
-  // A forked child must neither write here nor hold the lock.
+  // Otherwise a forked child could write here, and would keep the lock after its parent's death.
   if ((result = sys::advise(at, size, sys::kAdviseDontFork))) {
     sys::unmap(at, size);
     return {"cannot keep the segment from forked children", -result};
   }
-  // Before Linux 5.14 pages cannot be reserved one by one.
+  // MADV_POPULATE_WRITE, by which slots are reserved one by one, is of Linux 5.14.
   segment.reserve_on_demand =
       sys::advise(at, LOOPTAP_PAGE, sys::kAdvisePopulateWrite) == 0 && sys::madvise_works(at, LOOPTAP_PAGE);
   if (!segment.reserve_on_demand && (result = reserve(fd, size))) {
@@ -182,13 +188,13 @@ inline SegmentError build_segment(int fd, const Settings& settings, uint64_t now
   return {nullptr, 0};
 }
 
-/* Makes the segment; on success `step` is nullptr and the segment stays mapped for the process' life. */
+/* Creates the segment. On success `step` is nullptr, and the segment stays mapped until the process ends. */
 inline SegmentError create_segment(const Settings& settings, uint64_t now_ns, Segment& segment) {
   if (settings.directory[0] != '/') return {"LOOPTAP_DIR is not an absolute path, or is too long", 0};
   long directory = open_directory(settings.directory);
   if (sys::failed(directory)) return {"cannot open the segment directory", -directory};
 
-  // Unique in a directory that several PID namespaces share, where everybody may be pid 1.
+  // Pid, PID namespace and time: containers that share the directory may all have a pid 1.
   Text<80> hidden;
   hidden.add(".")
       .add(static_cast<uint64_t>(sys::getpid()))

@@ -1,17 +1,17 @@
-/* The segment: what a probe tells the world about the loops of one process.
+/* The layout of the segment: the file by which a process publishes what its loops do. docs/segment.md describes it.
  *
- * One file per process, written by its probe, mapped shared, read by any number of exporters. The probe's
- * side owns this header. The rule for changing it: fields are only ever appended (in reserved space, or in
- * a region of a new kind); what changes meaning or place gets a new LOOPTAP_LAYOUT_VERSION.
+ * For:      preload/, bpf/, exporter/. C subset, nothing but fixed-width types.
+ * Threads:  the process writes while any number of exporters read. Each field says who writes it:
+ *             [creation]  the probe, before the file gets its name; constant afterwards
+ *             [first]     the thread that first waits on the loop, or takes its slot over
+ *             [threads]   any thread of the process, atomically, at any time
+ * Errors:   a reader checks everything: the file is untrusted input. Texts end at the first NUL or at the field's
+ *           end; their bytes are the host's and may be anything.
+ * Units:    in each field's name or comment. Instants are CLOCK_MONOTONIC ns of the writer, within 1 ms. Numbers are
+ *           in the host's byte order and aligned to their size.
  *
- * Every number is in the host's byte order and aligned to its size. Each field says who writes it:
- *   [creation]  the probe, before the file gets its name; constant afterwards
- *   [first]     the thread that first waits on the loop (or takes its slot over)
- *   [threads]   any thread of the process, atomically, at any time
- * Instants are CLOCK_MONOTONIC nanoseconds of the writer, within 1 ms. Texts end at the first NUL or at
- * the field's end; their bytes are the host's and may be anything.
- *
- * C subset, nothing but fixed-width types: also compiled for BPF.
+ * The rule for changing it: fields are only ever appended, in reserved space or in a region of a new kind; what changes
+ * its meaning or place gets a new LOOPTAP_LAYOUT_VERSION. The asserts below pin the offsets.
  */
 #ifndef LOOPTAP_SEGMENT_LAYOUT_H
 #define LOOPTAP_SEGMENT_LAYOUT_H
@@ -96,11 +96,11 @@ LOOPTAP_STATIC_ASSERT(sizeof(struct looptap_header) == 400, "the header's size")
 /* struct looptap_loop.state, one word, so that one compare-and-swap makes a transition:
  *   bits 0..15   threads inside a wait of the loop
  *   bit 16..     the flags below
- *   bits 24..63  transitions begun, modulo 2^40; each is accounted for when `settled` has caught up with it */
+ *   bits 24..63  transitions begun, modulo 2^40; all have added their counters when `settled` equals it */
 #define LOOPTAP_WAITERS 0xffffull
 #define LOOPTAP_SLEEPING (1ull << 16) /* a wait of the current waiting period may sleep (timeout not 0) */
 #define LOOPTAP_DORMANT (1ull << 17)  /* nobody waits and no iteration is open: new, ended, or not run */
-#define LOOPTAP_ENDED (1ull << 18)    /* the epoll instance was closed; the slot waits for a successor */
+#define LOOPTAP_ENDED (1ull << 18)    /* the epoll instance was closed; the slot may be taken over */
 #define LOOPTAP_NESTED (1ull << 19)   /* it runs inside an iteration of another loop of its thread */
 #define LOOPTAP_SHARED (1ull << 20)   /* more than one thread has waited on it: `deadline_ns` does not hold */
 #define LOOPTAP_ONE_TRANSITION (1ull << 24)
@@ -108,9 +108,9 @@ LOOPTAP_STATIC_ASSERT(sizeof(struct looptap_header) == 400, "the header's size")
 
 struct looptap_loop {
   /* What the loop does now. Valid together when the transitions of `state` equal `settled`, before and
-     after. Instants hold while the loop is in the state that they belong to. */
+     after. An instant is valid while the loop is in the state that it belongs to. */
   uint64_t state;         /* [threads] */
-  uint64_t settled;       /* [threads] transitions accounted for */
+  uint64_t settled;       /* [threads] transitions that have added their counters */
   uint64_t away_since_ns; /* [threads] instant of the last waiter's return: the open iteration's start */
   uint64_t wait_since_ns; /* [threads] instant of the first waiter's entry */
   uint64_t deadline_ns;   /* [threads] when the wait should end at the latest; LOOPTAP_NO_DEADLINE: never */
@@ -137,8 +137,8 @@ struct looptap_loop {
   char thread_name[16]; /* [first] the owner's name at that time */
 
   /* Around each addition to a bucket that carries a sum: count and sum belong together when these two are
-     equal before, and unchanged after. Such iterations are long, so that this is soon so even in a loop
-     that never stands still for as long as a copy takes; all other counters stand for themselves. */
+     equal before, and unchanged after. Such iterations are long, so a reader soon finds it so, even in a loop
+     that makes transitions faster than a slot can be copied. Every other counter is read by itself. */
   uint64_t long_begun;   /* [threads] iterations above 2^-10 s that are being counted, or have been */
   uint64_t long_settled; /* [threads] those that have been */
   uint64_t reserved[10]; /* 0 */
@@ -159,7 +159,7 @@ LOOPTAP_AT(looptap_loop, iteration_sums_ns, 256 + 8 * 1024);
 LOOPTAP_AT(looptap_loop, wakeup_delays, 256 + 8 * 1024 + 8 * 704);
 LOOPTAP_STATIC_ASSERT(sizeof(struct looptap_loop) == 22272, "a slot's size");
 
-/* The last iterations of LOOPTAP_LONG_ITERATION_NS or more, so that "what was that" has an answer. */
+/* The last iterations of LOOPTAP_LONG_ITERATION_NS or more. No reader uses them so far. */
 struct looptap_long_iteration {
   uint64_t serial;      /* [threads] 0 while being written, else 1 + its number in the order of writing */
   uint64_t start_ns;    /* [threads] instant */

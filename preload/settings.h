@@ -1,6 +1,14 @@
-/* What the host's environment tells the probe. Read once, without a syscall, before main() where there is a
- * constructor, and copied: nginx clears its environment before it forks its workers, and others write their
- * process title over it.
+/* What the host's environment asks of the probe (LOOPTAP_*).
+ *
+ * For:      the probe only. C++.
+ * Threads:  read by the first caller; the settings are constant afterwards. g_settings_status is stored with release
+ *           once they are complete.
+ * Signals:  async-signal-safe; no system call.
+ * Errors:   a wrong LOOPTAP_LOOPS falls back to the default, unknown words of LOOPTAP_WAITS are ignored: with
+ *           LOOPTAP_VERBOSE=1 both are reported. A LOOPTAP_DIR that is too long becomes empty: no segment is created.
+ *
+ * Read and copied once, before main() where there is a constructor: nginx clears its environment before it forks its
+ * workers, and other programs write their process title over it.
  */
 #ifndef LOOPTAP_SETTINGS_H
 #define LOOPTAP_SETTINGS_H
@@ -11,7 +19,7 @@
 #include "preload/segment_layout.h"
 #include "preload/text.h"
 
-/* Weak: a program without libc (Go) loads the probe, too. */
+/* Weak: a program without libc (Go) may load the probe. */
 extern "C" __attribute__((weak)) char** environ;
 
 namespace looptap {
@@ -19,7 +27,7 @@ namespace looptap {
 /* What glibc's loader hands to the constructor: the environment of a program that has no libc. */
 inline char** g_loader_environment;
 
-/* The value of an environment variable; nullptr where there is none. */
+/* The value of an environment variable; nullptr where it is not set. */
 inline const char* environment(const char* name) {
   char** entry = &environ && environ ? environ : g_loader_environment;
   for (; entry && *entry; entry++) {
@@ -99,9 +107,9 @@ enum : uint32_t { kSettingsUnread, kSettingsBeingRead, kSettingsRead };
 inline Settings g_settings;
 inline uint32_t g_settings_status;
 
-/* The settings; nullptr while another thread is reading them, which happens only where no constructor ran. */
+/* The settings; nullptr while another thread reads them, which happens only where no constructor ran. */
 inline const Settings* settings() {
-  uint32_t status = __atomic_load_n(&g_settings_status, __ATOMIC_ACQUIRE);
+  uint32_t status = __atomic_load_n(&g_settings_status, __ATOMIC_ACQUIRE);  // pairs with the store below
   if (__builtin_expect(status == kSettingsRead, 1)) return &g_settings;
   if (status != kSettingsUnread ||
       !__atomic_compare_exchange_n(&g_settings_status, &status, kSettingsBeingRead, false, __ATOMIC_ACQ_REL,

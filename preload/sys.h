@@ -1,5 +1,10 @@
-/* System calls without libc: each returns what the kernel returned, -errno on failure, and leaves errno
- * alone. Not cancellation points. Thread-safe and async-signal-safe.
+/* System calls without libc.
+ *
+ * For:      the probe only. C++.
+ * Threads:  any. No cancellation points.
+ * Signals:  async-signal-safe.
+ * Errors:   each returns what the kernel returned, -errno on failure; errno is not touched.
+ * Units:    bytes.
  */
 #ifndef LOOPTAP_SYS_H
 #define LOOPTAP_SYS_H
@@ -66,7 +71,8 @@ inline long read(int fd, void* buffer, size_t size) {
 inline long write(int fd, const void* buffer, size_t size) {
   return call(SYS_write, fd, address(buffer), static_cast<long>(size));
 }
-/* Writes, but raises none of the signals that a write may: they are blocked, and what came of it is taken. */
+/* Writes without raising SIGPIPE or SIGXFSZ in the host: they are blocked meanwhile, and one that the write made
+ * pending is consumed. */
 inline void write_without_signal(int fd, const void* buffer, size_t size) {
   constexpr uint64_t kSignals = 1ull << (13 - 1) | 1ull << (25 - 1);  // SIGPIPE, SIGXFSZ
   constexpr int kBlock = 0, kSetMask = 2;
@@ -94,8 +100,8 @@ inline long advise(void* at, size_t size, int advice) {
   return call(SYS_madvise, address(at), static_cast<long>(size), advice);
 }
 
-/* Lets a thread go on that is about to be done with something: the first turns cost next to nothing, the
- * later ones 50 us each. */
+/* Waits a little for another thread to finish a step. Called with turn = 0, 1, ... up to kMaxYields: the first 100
+ * turns yield the CPU, each later one sleeps 50 us, which makes 10 ms in all. */
 constexpr int kMaxYields = 300;
 inline void yield_or_sleep(int turn) {
   const int64_t time[2] = {0, 50000};
@@ -105,8 +111,8 @@ inline void yield_or_sleep(int turn) {
     call(SYS_nanosleep, address(time), 0);
 }
 
-/* Whether madvise() does what it says it does. qemu-user before 8.0 says yes to every advice, also to one that
- * does not exist, and does nothing. */
+/* Whether madvise() does anything. qemu-user before 8.0 returns 0 for any advice, even one that does not exist, and
+ * does nothing. */
 inline bool madvise_works(void* at, size_t size) {
   constexpr int kNoSuchAdvice = -1;
   return advise(at, size, kNoSuchAdvice) != 0;

@@ -1,5 +1,6 @@
-/* syscall(number, ...): libuv closes its epoll instances by syscall(SYS_close). Everything else branches
- * on to the next definition with all arguments where they were. */
+/* syscall(number, ...): libuv closes its epoll instances by syscall(SYS_close, fd). All other numbers jump to the next
+ * definition with every argument where it was. Async-signal-safe; errno is set only where there is no next
+ * definition and the system call fails. */
 #include <sys/syscall.h>
 
     .text
@@ -14,7 +15,7 @@ syscall:
 .Lgo_on:
     adrp    x16, looptap_next_syscall
     ldr     x16, [x16, #:lo12:looptap_next_syscall]
-    cbz     x16, .Lraw                  /* before our constructor: nothing is known of a next one */
+    cbz     x16, .Lraw                  /* before find_next(kSyscall): make the system call here */
     br      x16
 
 .Lcloses:

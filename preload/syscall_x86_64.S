@@ -1,5 +1,6 @@
-/* syscall(number, ...): libuv closes its epoll instances by syscall(SYS_close). Everything else jumps on
- * to the next definition with all arguments where they were, those on the stack included. */
+/* syscall(number, ...): libuv closes its epoll instances by syscall(SYS_close, fd). All other numbers jump to the next
+ * definition with every argument where it was, those on the stack included. Async-signal-safe; errno is set only where
+ * there is no next definition and the system call fails. */
 #include <sys/syscall.h>
 
     .text
@@ -14,7 +15,7 @@ syscall:
 .Lgo_on:
     movq    looptap_next_syscall(%rip), %r11
     testq   %r11, %r11
-    jz      .Lraw                       /* before our constructor: nothing is known of a next one */
+    jz      .Lraw                       /* before find_next(kSyscall): make the system call here */
     jmpq    *%r11
 
 .Lcloses:

@@ -1,4 +1,11 @@
-/* Bounded texts without libc: file names, numbers, patterns. Nothing here allocates or writes past `size`. */
+/* Bounded texts without libc: file names, numbers, patterns.
+ *
+ * For:      the probe only. C++.
+ * Threads:  any; no shared state.
+ * Signals:  async-signal-safe; no allocation.
+ * Errors:   what does not fit is cut off; nothing is written past the given size.
+ * Units:    bytes, the NUL included.
+ */
 #ifndef LOOPTAP_TEXT_H
 #define LOOPTAP_TEXT_H
 
@@ -7,7 +14,7 @@
 
 namespace looptap {
 
-/* A text of at most Size - 1 bytes under construction; what does not fit is cut and `cut` says so. */
+/* Builds a text of at most Size - 1 bytes. `cut` is set when something did not fit. */
 template <size_t Size>
 struct Text {
   char bytes[Size];
@@ -63,8 +70,8 @@ inline bool matches_any(const char* patterns, const char* text) {
   while (*patterns) {
     const char *pattern = patterns, *at = text;
     const char *star = nullptr, *star_at = nullptr;
-    bool alive = true;
-    while (alive && *at) {
+    bool matches = true;
+    while (matches && *at) {
       if (*pattern == '*') {
         star = ++pattern;
         star_at = at;
@@ -75,11 +82,11 @@ inline bool matches_any(const char* patterns, const char* text) {
         pattern = star;
         at = ++star_at;
       } else {
-        alive = false;
+        matches = false;
       }
     }
     while (*pattern == '*') pattern++;
-    if (alive && (!*pattern || *pattern == ',')) return true;
+    if (matches && (!*pattern || *pattern == ',')) return true;
     while (*patterns && *patterns != ',') patterns++;
     if (*patterns) patterns++;
   }

@@ -1,7 +1,12 @@
-/* CLOCK_MONOTONIC straight from the vDSO, past libc and whatever is preloaded over it (libfaketime).
+/* CLOCK_MONOTONIC straight from the vDSO, bypassing libc and whatever is preloaded over it (libfaketime).
  *
- * The vDSO is an ELF image that the kernel maps; Documentation/ABI/stable/vdso says how to find a function
- * in it. Thread-safe and async-signal-safe; errno stays.
+ * For:      clock.h. C++.
+ * Threads:  any.
+ * Signals:  async-signal-safe. find_vdso_clock() opens a file in /proc.
+ * Errors:   nullptr where there is no vDSO, or no /proc; monotonic_ns() then makes the system call. errno is kept.
+ * Units:    ns of CLOCK_MONOTONIC.
+ *
+ * The vDSO is an ELF image that the kernel maps; Documentation/ABI/stable/vdso says how to find a function in it.
  */
 #ifndef LOOPTAP_VDSO_H
 #define LOOPTAP_VDSO_H
@@ -20,7 +25,7 @@ struct KernelTime {
 };
 using ClockGettime = int (*)(int clock, KernelTime* time);
 
-/* The address of the vDSO's image, from the auxiliary vector in /proc; nullptr where it cannot be had. */
+/* The address of the vDSO's image, from /proc/self/auxv; nullptr where that cannot be read. */
 inline const unsigned char* find_vdso_image() {
   // Read in one piece: the vector has some 20 pairs of words.
   uint64_t pairs[128];
@@ -68,8 +73,8 @@ inline ClockGettime find_vdso_clock() {
   }
   if (!symbols || !names) return nullptr;
 
-  // How many symbols there are stands only in the hash tables; newer kernels keep just the GNU one, where
-  // it follows from the last chain.
+  // Only the hash tables say how many symbols there are. Newer kernels have just the GNU one: there the end of the
+  // last chain gives the number.
   uint32_t count = 0;
   if (hash) {
     count = hash[1];
