@@ -542,15 +542,22 @@ test-pods: image $(BUILD)/tests/musl/blocks_on_request ## play the pods of deplo
 
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 doc_dir = $(DESTDIR)$(PREFIX)/share/doc/looptap
+# Pages for users. Where they link to what is not installed, the text of the link remains.
+pages := README.md CHANGELOG.md SECURITY.md $(wildcard docs/*.md)
+without_links_to_sources := s,\[([^]]*)\]\((\.\./)?(CONTRIBUTING|preload|exporter|deploy/(prometheus|grafana))[^)]*\),\1,g
 # Files of deploy/systemd name the installed ones.
 install_with_prefix = install -d '$(dir $2)' && sed 's,@PREFIX@,$(PREFIX),g' '$1' >'$2' && chmod 644 '$2'
 
 install-program: build ## the program and the library alone
 	install -D -m 755 '$(BUILD)/looptap' '$(DESTDIR)$(PREFIX)/bin/looptap'
 	install -D -m 644 '$(BUILD)/liblooptap.so' '$(DESTDIR)$(PREFIX)/lib/looptap/liblooptap.so'
-	install -D -m 644 -t '$(doc_dir)' README.md LICENSE page/vendor/uPlot.LICENSE
+	install -D -m 644 -t '$(doc_dir)' LICENSE page/vendor/uPlot.LICENSE
 
-install-host: ## manual, systemd's unit and examples alone
+install-host: ## manual, pages, systemd's unit and examples alone
+	install -d '$(doc_dir)/docs/benchmarks' '$(doc_dir)/deploy'
+	for page in $(pages); do sed -E '$(without_links_to_sources)' "$$page" >'$(doc_dir)'/"$$page" && chmod 644 '$(doc_dir)'/"$$page" || exit; done
+	install -m 644 -t '$(doc_dir)/docs/benchmarks' docs/benchmarks/*.svg
+	install -m 644 -t '$(doc_dir)/deploy' deploy/page.png
 	install -D -m 644 deploy/man/looptap.1 '$(DESTDIR)$(PREFIX)/share/man/man1/looptap.1'
 	install -D -m 644 deploy/systemd/looptap.tmpfiles.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/looptap.conf'
 	$(call install_with_prefix,deploy/systemd/looptap.service.in,$(DESTDIR)$(UNIT_DIR)/looptap.service)

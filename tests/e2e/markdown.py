@@ -46,3 +46,16 @@ def anchors(text):
     """What links may name behind a #."""
     titles = re.findall(r'^#+ (.*)$', FENCE.sub('', text), re.M)
     return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
+def broken_links(page, text):
+    """Relative links that lead to no file, or to no title of one."""
+    for link in links(text):
+        if re.match(r'[a-z]+:', link):
+            continue
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        if not target.exists():
+            yield link
+        elif anchor and anchor not in anchors(target.read_text() if path else text):
+            yield link

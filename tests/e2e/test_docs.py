@@ -4,25 +4,12 @@ import re
 import unittest
 
 from e2e.harness import ROOT
-from e2e.markdown import FENCE, anchors, links, spans, tables
+from e2e.markdown import FENCE, broken_links, spans, tables
 
 PAGES = [path for pattern in ('*.md', 'docs/*.md', 'exporter/**/*.md') for path in sorted(ROOT.glob(pattern))]
 OURS = ('bpf', 'deploy', 'docs', 'exporter', 'page', 'preload', 'tests')
 # A page that nobody has who has this tree.
 ELSEWHERE = re.compile(r'\bDESIGN\b|\bfacts/\w|\bshared/[A-Z\w]+\.md|\b[Ii]ssue #?\d')
-
-
-def broken_links(page, text):
-    """Relative links that lead to no file, or to no title of one."""
-    for link in links(text):
-        if re.match(r'[a-z]+:', link):
-            continue
-        path, _, anchor = link.partition('#')
-        target = page.parent / path if path else page
-        if not target.exists():
-            yield link
-        elif anchor and anchor not in anchors(target.read_text() if path else text):
-            yield link
 
 
 def missing_paths(text):

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 from e2e.harness import BUILD, LOOPTAP, ROOT, LooptapTest, find_program
+from e2e.markdown import broken_links
 
 # Of 100; what systemd-analyze calls OK ends at 25.
 MOST_EXPOSURE = 20
@@ -58,6 +59,12 @@ class MakeInstall(LooptapTest):
         self.assertTrue((self.root / library[1:]).is_file(), library)
         for file in (unit, drop_in.read_text()):
             self.assertNotIn('@PREFIX@', file)
+
+    def test_pages_link_to_what_is_installed(self):
+        pages = list((self.root / 'usr/share/doc/looptap').rglob('*.md'))
+        self.assertGreater(len(pages), 10)
+        for page in pages:
+            self.assertEqual(list(broken_links(page, page.read_text())), [], page)
 
     def test_systemd_accepts_the_unit(self):
         verified = self.analyze('verify', '--man=no', 'looptap.service')
