@@ -7,6 +7,8 @@ from e2e.bpf_test import HookTest
 from e2e.harness import PROBE, PYTHON, ROOT, LooptapTest, find_program, wait_until
 from e2e.markdown import spans, tables
 
+needs = ('bpf',)
+
 PAGE = (ROOT / 'docs/metrics.md').read_text()
 # What the text format adds to a family's name, or to its labels.
 SUFFIX = {'histogram': ('_bucket', '_sum', '_count'), 'summary': ('', '_sum', '_count')}

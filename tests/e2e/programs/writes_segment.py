@@ -195,7 +195,7 @@ def main():
         loop.enter(now_ns, None if timeout is None else ns(timeout))
         now_ns += ns(wait)
         loop.leave(now_ns, events)
-    loop.enter(time.monotonic_ns())
+    loop.enter(now_ns + ns(0.1))
     print('ready', flush=True)
 
     for line in sys.stdin:
