@@ -6,7 +6,7 @@
 #include "exporter/base/log.h"
 #include "exporter/sources/bpf/bpf_requirements.h"
 #include "exporter/sources/bpf/bpf_source.h"
-#include "exporter/sources/segments/segment_directory.h"
+#include "exporter/sources/segments/segment_source.h"
 #include "exporter/web/site.h"
 
 namespace looptap {
@@ -25,13 +25,13 @@ void give_up_privileges() {
 
 Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
   Sources sources;
-  auto segments = std::make_unique<SegmentDirectory>(options.segments.directory, options.segments.linger_ns);
-  SegmentDirectory& directory = *segments;
+  auto segments = std::make_unique<SegmentSource>(options.segments.directory, options.segments.linger_ns);
+  SegmentSource& preloaded = *segments;
   sources.all.push_back(std::move(segments));
   if (!options.bpf.targets.empty()) {
-    auto carriers = [&directory] {
+    auto carriers = [&preloaded] {
       std::vector<ProcessIdentity> alive;
-      for (const SourceProcess* process : directory.processes())
+      for (const SourceProcess* process : preloaded.processes())
         if (!process->dead_since_ns) alive.push_back(process->identity);
       return alive;
     };

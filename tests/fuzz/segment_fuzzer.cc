@@ -1,4 +1,4 @@
-// libFuzzer over the way of a segment that an enemy wrote: opened, validated, read again and again while it
+// libFuzzer over the way of a segment as untrusted input: opened, validated, read again and again while it
 // changes and shrinks, also between two reads of one copy, and shown in every format.
 //
 // An input is a program that edits a segment (corpus/segment; write_segment_corpus.py has the mnemonics), since
@@ -34,8 +34,8 @@
 #include "exporter/metrics/loop_collector.h"
 #include "exporter/model/latency_window.h"
 #include "exporter/monitor/loop_monitor.h"
-#include "exporter/sources/segments/segment_directory.h"
 #include "exporter/sources/segments/segment_file.h"
+#include "exporter/sources/segments/segment_source.h"
 
 namespace {
 
@@ -310,7 +310,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto begin = [&] {
     if (monitor) return;
     std::vector<std::unique_ptr<LoopSource>> sources;
-    sources.push_back(std::make_unique<SegmentDirectory>(file.directory(), 3600 * kSecond_ns));
+    sources.push_back(std::make_unique<SegmentSource>(file.directory(), 3600 * kSecond_ns));
     LoopMonitor::Settings watch{};
     watch.window_ns = 12 * kSecond_ns;
     monitor = std::make_unique<LoopMonitor>(std::move(sources), watch);

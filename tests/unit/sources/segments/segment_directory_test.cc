@@ -1,166 +1,179 @@
-// Lives and deaths in a segment directory.
-#include "tests/unit/catch.h"
+// A look at a segment directory, which changes nothing.
+#include "exporter/sources/segments/segment_directory.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "exporter/base/log.h"
-#include "exporter/sources/segments/segment_directory.h"
+#include "exporter/sources/segments/segment_janitor.h"
+#include "tests/unit/catch.h"
+#include "tests/unit/sources/segments/directory_state.h"
 #include "tests/unit/test_segment.h"
 
 using namespace looptap;
 
 namespace {
+
 constexpr uint64_t kSecond = 1'000'000'000;
+
+std::vector<std::string> names(const std::vector<SegmentDirectory::File>& files) {
+  std::vector<std::string> names;
+  for (const auto& file : files) names.push_back(file.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// A living process, a dead one, a probe that died on the way, and what is no segment.
+struct Populated {
+  Populated() {
+    dead.end_process();
+    std::ofstream(directory.path + "/.123-4-5") << "half";
+    std::ofstream(directory.path + "/.hidden") << "not of a probe";
+    std::ofstream(directory.path + "/junk") << "junk";
+    REQUIRE(symlink("/etc/passwd", (directory.path + "/link").c_str()) == 0);
+    REQUIRE(mkfifo((directory.path + "/fifo").c_str(), 0666) == 0);
+  }
+  TestDirectory directory;
+  TestSegment alive{directory.path, 2, "alive"}, dead{directory.path, 2, "dead"};
+};
+
+/// All that can be done with a SegmentDirectory, as `top` and `doctor` do it.
+void look_at_everything(const std::string& path) {
+  SegmentDirectory directory(path);
+  for (int i = 0; i < 2; i++) {
+    (void)directory.may_have_changed();
+    (void)directory.loses_locks();
+    const auto listing = directory.list();
+    REQUIRE(listing);
+    for (const auto& file : listing->segments) {
+      std::optional<Rejection> why;
+      const auto segment = directory.open(file.name, why);
+      if (!segment) continue;
+      (void)segment->alive();
+      (void)segment->exited_ns();
+      (void)segment->read(monotonic_now_ns(), true);
+    }
+  }
+}
 
 }  // namespace
 
-TEST_CASE("a missing directory is made for everybody, a missing parent is an error") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path + "/new", 0);
-  struct stat facts;
-  REQUIRE(stat((parent.path + "/new").c_str(), &facts) == 0);
-  CHECK((facts.st_mode & 07777) == 01777);
-  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/a/b", 0), std::runtime_error);
-  REQUIRE(symlink((parent.path + "/new").c_str(), (parent.path + "/link").c_str()) == 0);
-  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/link", 0), std::runtime_error);
+TEST_CASE("a listing has what may be a segment, and what a probe has not finished") {
+  Populated populated;
+  SegmentDirectory directory(populated.directory.path);
+  const auto listing = directory.list();
+  REQUIRE(listing);
+  CHECK(listing->segments.size() == 5);
+  CHECK(names(listing->unpublished) == std::vector<std::string>{".123-4-5"});
+  CHECK_FALSE(listing->is_cut_off);
 }
 
-TEST_CASE("the dead linger, are forgotten, and lose their file after a minute") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, 30 * kSecond);
-  TestSegment segment(parent.path, 1, "x");
-  directory.refresh(1000 * kSecond);
-  REQUIRE(directory.processes().size() == 1);
-  CHECK_FALSE(directory.processes()[0]->dead_since_ns);
-  segment.end_process();
-  directory.refresh(1001 * kSecond);
-  REQUIRE(directory.processes().size() == 1);
-  CHECK(directory.processes()[0]->dead_since_ns == 1001 * kSecond);
-  CHECK(directory.processes()[0]->last_alive_ns == 1000 * kSecond);
-  directory.refresh(1031 * kSecond);
-  CHECK(directory.processes().empty());
-  directory.refresh(1060 * kSecond);
-  CHECK(directory.processes().empty());  // not found anew
-  CHECK_FALSE(only_file(parent.path).empty());
-  directory.refresh(1061 * kSecond);
-  CHECK(only_file(parent.path).empty());
+TEST_CASE("each file is opened, rejected or gone") {
+  Populated populated;
+  SegmentDirectory directory(populated.directory.path);
+  std::optional<Rejection> why;
+  CHECK_FALSE(directory.open("junk", why));
+  CHECK(why == Rejection::kForeign);
+  CHECK_FALSE(directory.open("link", why));
+  CHECK(why == Rejection::kNotAFile);
+  CHECK_FALSE(directory.open("fifo", why));
+  CHECK(why == Rejection::kNotAFile);
+  CHECK_FALSE(directory.open("gone", why));
+  CHECK_FALSE(why);
+  const auto listing = directory.list();
+  REQUIRE(listing);
+  std::map<std::string, bool> lives;
+  for (const auto& file : listing->segments)
+    if (const auto segment = directory.open(file.name, why))
+      lives[segment->identity().name] = segment->alive();
+  CHECK(lives == std::map<std::string, bool>{{"alive", true}, {"dead", false}});
 }
 
-TEST_CASE("what cannot be removed is counted for as long as it is there") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, kSecond);
-  std::string name;
-  {
-    TestSegment segment(parent.path, 1, "x");
-    directory.refresh(kSecond);
-    name = only_file(parent.path);
-  }
-  directory.refresh(2 * kSecond);
-  directory.refresh(10 * kSecond);  // it has lingered
-  const std::string path = parent.path + "/" + name;
-  REQUIRE(unlink(path.c_str()) == 0);
-  REQUIRE(mkdir(path.c_str(), 0700) == 0);  // which unlink refuses to anybody
-  directory.refresh(11 * kSecond);
-  CHECK(directory.losses().unremovable == 0);
-  for (uint64_t t = 100; t < 103; t++) {
-    directory.refresh(t * kSecond);
-    CHECK(directory.losses().unremovable == 1);
-  }
-  REQUIRE(rmdir(path.c_str()) == 0);
-  directory.refresh(200 * kSecond);
-  CHECK(directory.losses().unremovable == 0);
-}
-
-TEST_CASE("the living keep their file, whatever their age") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, kSecond);
-  TestSegment segment(parent.path, 1, "x");
-  for (uint64_t t = 1; t < 100; t++) directory.refresh(t * 100 * kSecond);
-  CHECK(directory.processes().size() == 1);
-  CHECK_FALSE(only_file(parent.path).empty());
-}
-
-TEST_CASE("only one of two exporters removes, both forget") {
-  TestDirectory parent;
-  SegmentDirectory first(parent.path, kSecond), second(parent.path, kSecond);
-  {
-    TestSegment segment(parent.path, 1, "x");
-    first.refresh(1 * kSecond);
-    second.refresh(1 * kSecond);
-  }
-  first.refresh(2 * kSecond);
-  second.refresh(2 * kSecond);
-  first.refresh(100 * kSecond);
-  CHECK(only_file(parent.path).empty());
-  second.refresh(101 * kSecond);
-  CHECK(first.processes().empty());
-  CHECK(second.processes().empty());
-}
-
-TEST_CASE("a process that begins anew under its number takes the place of what it was") {
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, 30 * kSecond);
-  TestSegment before(parent.path, 1, "web");
-  directory.refresh(kSecond);
-  before.end_process();
-  TestSegment after(parent.path, 1, "web");
-  directory.refresh(2 * kSecond);
-  REQUIRE(directory.processes().size() == 1);
-  CHECK_FALSE(directory.processes()[0]->dead_since_ns);
-}
-
-TEST_CASE("a refused file is counted once") {
+TEST_CASE("a look leaves a directory byte for byte and lock for lock as it was") {
   set_log_level(LogLevel::kError);
-  TestDirectory parent;
-  SegmentDirectory directory(parent.path, kSecond);
-  std::ofstream(parent.path + "/junk") << "junk";
-  for (uint64_t t = 1; t < 5; t++) directory.refresh(t * kSecond);
-  CHECK(directory.losses().rejected.at(Rejection::kForeign) == 1);
-  std::ofstream(parent.path + "/more") << "junk";
-  directory.refresh(9 * kSecond);
-  CHECK(directory.losses().rejected.at(Rejection::kForeign) == 2);
-  directory.refresh(1000 * kSecond);
-  CHECK(std::filesystem::exists(parent.path + "/junk"));  // what is not ours is not removed
+  Populated populated;
+  const std::string& path = populated.directory.path;
+  const std::vector<std::string> before = state_of(path);
+  CHECK(before.size() == 8);
+  CHECK(std::any_of(before.begin(), before.end(),
+                    [](const std::string& line) { return line.find(" lock") != std::string::npos; }));
+  SECTION("a look") {
+    look_at_everything(path);
+    CHECK(state_of(path) == before);
+  }
+  SECTION("while it stands open, there is no lock more") {
+    SegmentDirectory directory(path);
+    std::optional<Rejection> why;
+    std::vector<std::unique_ptr<SegmentFile>> open;
+    const auto listing = directory.list();
+    REQUIRE(listing);
+    for (const auto& file : listing->segments) open.push_back(directory.open(file.name, why));
+    CHECK(state_of(path) == before);
+  }
+  SECTION("null control: the janitor removes, and its lock is seen") {
+    SegmentDirectory directory(path);
+    SegmentJanitor janitor(directory);
+    janitor.clean_up(*directory.list(), {}, kSecond);
+    janitor.clean_up(*directory.list(), {}, 100 * kSecond);
+    const std::vector<std::string> after = state_of(path);
+    CHECK(after != before);
+    CHECK(std::any_of(after.begin(), after.end(), [](const std::string& line) {
+      return line.starts_with(".janitor") && line.find("WRITE") != std::string::npos;
+    }));
+  }
+  SECTION("null control: another lock is seen") {
+    const int fd = open((path + "/junk").c_str(), O_RDONLY | O_CLOEXEC);
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    REQUIRE(fcntl(fd, F_OFD_SETLK, &lock) == 0);
+    CHECK(state_of(path) != before);
+    close(fd);
+  }
 }
 
-TEST_CASE("what was lost stays counted when its segment is forgotten") {
+TEST_CASE("what cannot be looked at is an error, and is not made") {
   TestDirectory parent;
-  SegmentDirectory directory(parent.path, kSecond);
-  TestSegment segment(parent.path, 1, "x");
-  directory.refresh(kSecond);
-  looptap_fetch_add(&segment.segment.header->loops_dropped, 3);
-  directory.read(kSecond);
-  CHECK(directory.losses().dropped_loops == 3);
-  looptap_fetch_add(&segment.segment.header->loops_dropped, 2);
-  segment.end_process();
-  directory.refresh(10 * kSecond);
-  directory.refresh(20 * kSecond);
-  CHECK(directory.processes().empty());
-  CHECK(directory.losses().dropped_loops == 5);
+  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/missing"), std::runtime_error);
+  CHECK_FALSE(std::filesystem::exists(parent.path + "/missing"));
+  std::filesystem::create_directory_symlink(parent.path, parent.path + "/link");
+  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/link"), std::runtime_error);
+  std::ofstream(parent.path + "/file") << "";
+  CHECK_THROWS_AS(SegmentDirectory(parent.path + "/file"), std::runtime_error);
 }
 
-TEST_CASE("figures of the dead stand at their exit, or where they were last seen alive") {
+TEST_CASE("a listing holds until the directory changes, or is another one") {
   TestDirectory parent;
-  SegmentDirectory directory(parent.path, 30 * kSecond);
-  TestSegment segment(parent.path, 1, "x");
-  directory.refresh(10 * kSecond);
-  CHECK(directory.processes()[0]->as_of(12 * kSecond) == 12 * kSecond);
-  SECTION("it exited") {
-    segment.segment.header->exited_ns = 11 * kSecond;
-    segment.end_process();
-    directory.refresh(15 * kSecond);
-    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 11 * kSecond);
+  const std::string path = parent.path + "/segments";
+  std::filesystem::create_directory(path);
+  SegmentDirectory directory(path);
+  CHECK(directory.may_have_changed());
+  // Dated well before now, since a change of just now may be followed by one of the same date.
+  const auto date = [&](int64_t seconds) {
+    const timespec dates[2] = {{seconds, 0}, {seconds, 0}};
+    REQUIRE(utimensat(AT_FDCWD, path.c_str(), dates, 0) == 0);
+  };
+  date(1000);
+  REQUIRE(directory.list());
+  CHECK_FALSE(directory.may_have_changed());
+  SECTION("a file more") {
+    std::ofstream(path + "/1-1-1") << "";
+    CHECK(directory.may_have_changed());
+    CHECK(directory.list()->segments.size() == 1);
+    CHECK(directory.may_have_changed());  // it was just now
   }
-  SECTION("it was killed") {
-    segment.end_process();
-    directory.refresh(15 * kSecond);
-    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 10 * kSecond);
+  SECTION("replaced by one of the same date") {
+    std::filesystem::rename(path, parent.path + "/old");
+    std::filesystem::create_directory(path);
+    date(1000);
+    CHECK(directory.may_have_changed());
+    std::ofstream(path + "/1-1-1") << "";
+    CHECK(directory.list()->segments.size() == 1);
   }
-  SECTION("it says that it exited tomorrow") {
-    segment.segment.header->exited_ns = UINT64_MAX;
-    segment.end_process();
-    directory.refresh(15 * kSecond);
-    CHECK(directory.processes()[0]->as_of(20 * kSecond) == 10 * kSecond);
+  SECTION("gone") {
+    std::filesystem::remove(path);
+    CHECK(directory.may_have_changed());
+    CHECK_FALSE(directory.list());
   }
 }
