@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 from e2e.harness import BUILD, ROOT, PLAIN_EPOLL, LooptapTest, find_program
+from e2e.markdown import broken_links
 
 PACKAGES = list((BUILD / 'deb').glob('looptap_*.deb'))
 
@@ -79,3 +80,9 @@ class DebianPackage(LooptapTest):
     def test_has_licences_and_manual(self):
         for file in ('doc/looptap/copyright', 'man/man1/looptap.1.gz'):
             self.assertTrue((self.root / 'usr/share' / file).is_file(), file)
+
+    def test_pages_link_to_what_is_installed(self):
+        pages = list((self.root / 'usr/share/doc/looptap').rglob('*.md'))
+        self.assertGreater(len(pages), 10)
+        for page in pages:
+            self.assertEqual(list(broken_links(page, page.read_text())), [], page)

@@ -27,7 +27,7 @@ struct ModelThread {
   int waiting = -1;
 };
 
-/// DESIGN section 1, word by word.
+/// docs/design.md, "What is measured", word by word.
 struct Model {
   ModelLoop loops[kLoops];
   ModelThread threads[kThreads];
