@@ -37,6 +37,13 @@ def spans(cell):
     return SPAN.findall(cell)
 
 
+def code(text):
+    """What stands in backquotes, and the lines of code blocks."""
+    blocks = ''.join(FENCE.findall(text)).splitlines()
+    indented = re.findall(r'^    ( *\S.*)$', FENCE.sub('', text), re.M)
+    return spans(FENCE.sub('', text)) + [line.strip() for line in blocks + indented]
+
+
 def links(text):
     """The targets of links, outside of code."""
     return LINK.findall(SPAN.sub('', FENCE.sub('', text)))

@@ -1,10 +1,11 @@
 """The pages of this repository, held against the tree: links, paths, the picture of the rooms."""
 
 import re
+import subprocess
 import unittest
 
-from e2e.harness import ROOT
-from e2e.markdown import FENCE, broken_links, spans, tables
+from e2e.harness import LOOPTAP, ROOT
+from e2e.markdown import FENCE, broken_links, code, spans, tables
 
 PAGES = [path for pattern in ('*.md', 'docs/*.md', 'exporter/**/*.md') for path in sorted(ROOT.glob(pattern))]
 OURS = ('bpf', 'deploy', 'docs', 'exporter', 'page', 'preload', 'tests')
@@ -17,6 +18,16 @@ def missing_paths(text):
     for span in spans(FENCE.sub('', text)):
         if re.fullmatch(rf'({"|".join(OURS)})/[a-z0-9_./-]*', span) and not (ROOT / span).exists():
             yield span
+
+
+def named(pattern, text):
+    """What code on a page names."""
+    return {match for piece in code(text) for match in re.findall(pattern, piece)}
+
+
+FLAG = r'--(?:bpf|install|latency|log|metrics|segments|stall|web)\.[a-z-]+'
+METRIC = r'\b(?:eventloop|looptap)_[a-z_]+(?:_seconds|_bytes|_total|_info|_hook|_segments|_processes)\b'
+TARGET = r'^(?:sudo )?make ([a-z][a-z0-9-]*)'
 
 
 def may_include():
@@ -67,6 +78,33 @@ class Pages(unittest.TestCase):
                         continue
                     found += [f'{path.relative_to(ROOT)}: {match[0]}' for match in ELSEWHERE.finditer(path.read_text())]
         self.assertEqual(found, [])
+
+    def all_named(self, pattern):
+        """{what pages name: the page}, but for CHANGELOG.md, where old names stand."""
+        return {name: page.name for page in PAGES if page.name != 'CHANGELOG.md'
+                for name in named(pattern, page.read_text())}
+
+    def test_flags_are_there(self):
+        shown = subprocess.run([LOOPTAP, 'serve', '--help'], stdout=subprocess.PIPE, text=True, check=True).stdout
+        flags = self.all_named(FLAG)
+        self.assertGreater(len(flags), 8)
+        self.assertEqual({flag: page for flag, page in flags.items() if flag not in re.findall(FLAG, shown)}, {})
+
+    def test_metrics_are_there(self):
+        known = named(METRIC, (ROOT / 'docs/metrics.md').read_text())
+        self.assertEqual({metric: page for metric, page in self.all_named(METRIC).items() if metric not in known}, {})
+
+    def test_targets_are_there(self):
+        known = re.findall(r'^([a-z0-9-]+):', (ROOT / 'Makefile').read_text(), re.M)
+        targets = self.all_named(TARGET)
+        self.assertGreater(len(targets), 12)
+        self.assertEqual({target: page for target, page in targets.items() if target not in known}, {})
+
+    def test_names_are_found_in_code_alone(self):
+        # Null control of the three.
+        text = 'make sure `make nothing` `--bpf.nothing=1`\n\n    make none   # to make it\n\n```\nlooptap_x_total{}\n```\n'
+        self.assertEqual([named(pattern, text) for pattern in (TARGET, FLAG, METRIC)],
+                         [{'nothing', 'none'}, {'--bpf.nothing'}, {'looptap_x_total'}])
 
 
 class Rooms(unittest.TestCase):
