@@ -80,8 +80,8 @@ warnings = -Wall -Wextra $(if $(SANITIZE),-Wno-tsan -Wno-maybe-uninitialized,$(i
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 exporter_flags = -O2 -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
-  $(shell $(PKG_CONFIG) --cflags yaml-0.1 libbpf) $(sanitize)
-exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1 libbpf) -lcivetweb -lz -pthread
+  $(shell $(PKG_CONFIG) --cflags yaml-0.1 libbpf prometheus-cpp-core) $(sanitize)
+exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1 libbpf prometheus-cpp-core) -lcivetweb -lz -pthread
 
 # x86_64, aarch64: names the assembly and the flags that belong to it.
 arch = $(firstword $(subst -, ,$(shell $(CXX) -dumpmachine)))
@@ -329,12 +329,12 @@ emulated := $(BUILD)/qemu-aarch64
 aarch64_tests := unit $(addprefix e2e.test_,elf_surface plain_c syscall_function raw_fallback blocking_calls nested_loops \
   shared_instances descriptor_numbers interrupted_waits children.Children children.ChildrenOnMusl)
 
-# This Makefile once more. Headers of libraries are the machine's; of the libraries themselves only zlib is linked.
+# This Makefile once more. Headers of libraries are the machine's; of the libraries themselves the unit tests need three.
 cross_make = +$(Q)$(MAKE) --no-print-directory BUILD='$(cross)' \
   CC='aarch64-linux-gnu-gcc -idirafter /usr/include' CXX='aarch64-linux-gnu-g++ -idirafter /usr/include' \
   MUSL_GCC='$(abspath $(cross))/debian/musl-gcc' \
   LDFLAGS='-L$(cross)/debian/usr/lib -L$(cross)/debian/usr/lib/aarch64-linux-gnu' \
-  exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -l:libyaml.a -pthread'
+  exporter_objects= exporter_libs='$(cross)/exporter.a -l:libz.a -l:libyaml.a -lprometheus-cpp-core -Wl,-rpath,$(abspath $(cross))/debian/usr/lib/aarch64-linux-gnu -pthread'
 
 test-aarch64: build $(emulated)/emulate ## build for aarch64, and run there, under qemu, what needs no more than that
 	@deploy/deps aarch64
@@ -427,7 +427,7 @@ test-programs: fuzzers_if_possible
 fuzzers_if_possible: | deps build
 	+$(Q)if deploy/deps fuzz; then $(MAKE) --no-print-directory fuzzers; fi
 
-$(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread
+$(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread -lprometheus-cpp-core
 $(BUILD)/fuzz/segment_fuzzer: $(fuzzed_segment)
 $(BUILD)/fuzz/text_fuzzer: $(fuzzed_text)
 $(BUILD)/fuzz/manifest_fuzzer: fuzz_link = -lyaml
