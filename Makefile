@@ -281,7 +281,7 @@ test-sanitizers: ## all unit tests under ThreadSanitizer, and under AddressSanit
 
 # In every run of the tests: the state machine, and who writes and reads segments.
 sanitized_tests := main loop_state_test loop_state_model_test segment_file_test slot_reader_test slot_reader_interleaving_test
-sanitized_sources := segment_file slot_reader rejection loop_sample latency label_text
+sanitized_sources := own_metrics segment_file slot_reader rejection loop_sample latency label_text
 
 test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)
 $(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: FORCE | build
@@ -401,8 +401,8 @@ FUZZ_SECONDS ?= 600
 fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text log \
   protobuf_format text_format $1))
 fuzzed_segment := $(call fuzzed,container_identity exporter_families latency latency_window loop_collector loop_families loop_history \
-  loop_monitor loop_sample loop_source packed_histogram pid_labels proc_file process_figures rejection segment_directory \
-  segment_file segment_janitor segment_source shown_counters slot_reader)
+  loop_monitor loop_sample loop_source own_metrics packed_histogram pid_labels proc_file process_figures rejection \
+  segment_directory segment_file segment_janitor segment_source shown_counters slot_reader)
 fuzzed_text := $(call fuzzed,bpf_flags bpf_options command_parser exporter_flags flag_values gzip inject_flags \
   latency_flags log_flags metrics_flags run_flags segments_flags serve_flags web_flags)
 fuzzed_manifest := $(call fuzzed,injected_parts manifest_fields manifest_injection pod_injection yaml_aliases yaml_node \
