@@ -1,4 +1,4 @@
-/* Which files a process maps: one that carries the probe maps its segment, wherever that lies. */
+/* Which files a process maps. A preloaded one maps its segment, wherever that lies. */
 #ifndef LOOPTAP_BPF_MAPPINGS_H
 #define LOOPTAP_BPF_MAPPINGS_H
 

@@ -52,7 +52,7 @@ struct {
   __type(value, struct looptap_target);
 } targets SEC(".maps");
 
-/* Those that are never targets, by tgid: they carry the probe. */
+/* Those that are never targets, by tgid: the probe measures them. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 32768);

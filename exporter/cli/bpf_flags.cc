@@ -17,8 +17,8 @@ void BpfFlags::declare(FlagSet& set) {
       "--bpf.event-queue", event_queue_,
       "measure also how long events are ready before a wait returns them; takes fentry, and 8 KB for each "
       "loop");
-  set.add("--bpf.measure-carriers", measure_carriers_,
-          "measure with eBPF also processes that carry the probe, unless their segments are seen here");
+  set.add("--bpf.include-preloaded", include_preloaded_,
+          "measure with eBPF also preloaded processes, unless their segments are seen here");
 }
 
 BpfOptions BpfFlags::check() const {
@@ -27,7 +27,7 @@ BpfOptions BpfFlags::check() const {
   options.hook = parse_bpf_hook(hook_);
   options.max_loops = parse_number("--bpf.max-loops", max_loops_, LOOPTAP_BPF_MOST_LOOPS);
   options.event_queue = event_queue_;
-  options.measure_carriers = measure_carriers_;
+  options.include_preloaded = include_preloaded_;
   return options;
 }
 

@@ -22,7 +22,7 @@ class BpfFlags {
   std::string hook_ = "auto";
   std::string max_loops_;
   bool event_queue_ = false;
-  bool measure_carriers_ = false;
+  bool include_preloaded_ = false;
 };
 
 }  // namespace looptap

@@ -29,13 +29,14 @@ Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
   SegmentSource& preloaded = *segments;
   sources.all.push_back(std::move(segments));
   if (!options.bpf.targets.empty()) {
-    auto carriers = [&preloaded] {
+    auto preloaded_processes = [&preloaded] {
       std::vector<ProcessIdentity> alive;
       for (const SourceProcess* process : preloaded.processes())
         if (!process->dead_since_ns) alive.push_back(process->identity);
       return alive;
     };
-    auto programs = std::make_unique<BpfSource>(options.bpf, options.segments.linger_ns, std::move(carriers));
+    auto programs =
+        std::make_unique<BpfSource>(options.bpf, options.segments.linger_ns, std::move(preloaded_processes));
     sources.bpf_hook = name_of(programs->hook());
     sources.all.push_back(std::move(programs));
     give_up_privileges();

@@ -31,9 +31,13 @@ void add_exporter_families(const ExporterFigures& figures, SeriesWriter& writer,
         family("looptap_bpf_hook", "Where eBPF learns of waits; always 1.", MetricType::kGauge);
     writer.set_labels({{"hook", figures.bpf_hook}});
     writer.add_value(hook, 1);
-    single("looptap_left_out_processes_total",
-           "Processes that eBPF left out since they carry the probe, with a segment in another directory.",
-           MetricType::kCounter, static_cast<double>(totals.losses.left_out));
+    writer.set_labels({{"reason", "preloaded_elsewhere"}});
+    writer.add_value(
+        family("looptap_bpf_skipped_processes_total",
+               "Processes that eBPF does not measure. preloaded_elsewhere: they carry the probe, with "
+               "a segment in another directory.",
+               MetricType::kCounter),
+        static_cast<double>(totals.losses.preloaded_elsewhere));
   }
 
   MetricFamily& segments =

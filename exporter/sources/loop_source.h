@@ -36,10 +36,10 @@ class SourceProcess {
 
 /// What a source has lost and refused so far: counters, but for `unremovable`.
 struct SourceLosses {
-  uint64_t dropped_loops = 0;       ///< that found no slot
-  uint64_t inconsistent_reads = 0;  ///< samples that could not be taken
-  uint64_t left_out = 0;            ///< processes that another exporter measures
-  uint64_t unremovable = 0;         ///< feeds of dead processes that we would remove and may not
+  uint64_t dropped_loops = 0;        ///< that found no slot
+  uint64_t inconsistent_reads = 0;   ///< samples that could not be taken
+  uint64_t preloaded_elsewhere = 0;  ///< processes with the probe, whose segment another exporter reads
+  uint64_t unremovable = 0;          ///< feeds of dead processes that we would remove and may not
   std::map<Rejection, uint64_t> rejected;
 
   SourceLosses& operator+=(const SourceLosses& other);

@@ -23,7 +23,7 @@ class Parity(BpfTest):
 
     def setUp(self):
         super().setUp()
-        self.by_bpf = self.measure('--bpf.measure-carriers')
+        self.by_bpf = self.measure('--bpf.include-preloaded')
         self.by_probe = self.serve()
 
     def both(self):
@@ -38,8 +38,8 @@ class Parity(BpfTest):
         """All loops are the same, and have the same counts; of the histograms each observation lies in the same
         bucket or the next one, unless a thread has lost its processor between the two looks at the clock."""
         by_probe, by_bpf = self.both()
-        carriers = by_probe.label_values('pid')  # not those that have driven them, which run in the cgroup, too
-        self.assertEqual({key: value for key, value in waits(by_bpf).items() if key[1] in carriers},
+        preloaded = by_probe.label_values('pid')  # not those that have driven them, which run in the cgroup, too
+        self.assertEqual({key: value for key, value in waits(by_bpf).items() if key[1] in preloaded},
                          waits(by_probe))
         self.assertGreaterEqual(sum(waits(by_probe).values()), least)
         for key in waits(by_probe):

@@ -73,26 +73,26 @@ class Targets(BpfTest, VictimTest):
             wait_until(lambda: self.waits(metrics, program) > 10, f'{program} is measured')
             program.stop(signal.SIGKILL)
 
-    def test_all_leaves_out_looptap_and_who_carries_the_probe(self):
+    def test_all_leaves_out_looptap_and_preloaded_processes(self):
         metrics = self.measure(targets=['all'], segments=self.segments)
-        carrier, other = self.ready([PROBE]), self.ready()
-        for program in carrier, other:
+        preloaded, other = self.ready([PROBE]), self.ready()
+        for program in preloaded, other:
             wait_until(lambda: self.waits(metrics, program) > 10, f'{program} is measured')
         for _ in range(20):
             scrape = metrics.scrape()
             found = scrape.find('eventloop_waits_total')
             keys = [tuple(sorted(labels.items())) for labels, _ in found]
             self.assertEqual(len(keys), len(set(keys)), 'no series is there twice')
-            self.assertEqual(len(scrape.find('eventloop_waits_total', pid=str(carrier.pid))), 1)
+            self.assertEqual(len(scrape.find('eventloop_waits_total', pid=str(preloaded.pid))), 1)
         self.assertNotIn('looptap', scrape.label_values('process'))
         # What the segment says, and not eBPF: that has begun later, or would count twice.
-        carriers, = {value for _, value in scrape.find('eventloop_waits_total', pid=str(carrier.pid))}
-        self.assertLess(carriers, 100001)
+        probes, = {value for _, value in scrape.find('eventloop_waits_total', pid=str(preloaded.pid))}
+        self.assertLess(probes, 100001)
 
-    def test_pid_that_carries_the_probe_is_measured_once(self):
-        carrier = self.ready([PROBE])
-        metrics = self.measure(targets=[f'pid:{carrier.pid}'], segments=self.segments)
-        wait_until(lambda: self.waits(metrics, carrier) > 10, 'it is measured')
+    def test_pid_of_a_preloaded_process_is_measured_once(self):
+        preloaded = self.ready([PROBE])
+        metrics = self.measure(targets=[f'pid:{preloaded.pid}'], segments=self.segments)
+        wait_until(lambda: self.waits(metrics, preloaded) > 10, 'it is measured')
         for _ in range(20):
             self.assertEqual(len(metrics.scrape().find('eventloop_waits_total')), 1)
 

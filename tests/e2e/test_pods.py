@@ -221,19 +221,19 @@ class Node(PodTest):
         return [{name: labels[name] for name in ('process', 'pid')}
                 for labels, _ in self.node.scrape().find('looptap_target_info') if labels['container_id'] == container]
 
-    def test_pods_without_the_probe_are_measured_and_those_with_it_left_out(self):
-        left_out = self.node.scrape().value('looptap_left_out_processes_total')
-        carrier, bare = self.play('sidecar/sidecar.yaml'), self.play('sidecar/sidecar.yaml', without_sidecar)
-        for pod in carrier, bare:
+    def test_pods_without_the_probe_are_measured_and_those_with_it_skipped(self):
+        skipped = self.node.scrape().value('looptap_bpf_skipped_processes_total')
+        preloaded, bare = self.play('sidecar/sidecar.yaml'), self.play('sidecar/sidecar.yaml', without_sidecar)
+        for pod in preloaded, bare:
             pod.wait_until_it_answers(WEB_PORT)
         labels, = wait_until(lambda: self.labels_of(bare), 'it is measured by eBPF')
         self.assertEqual(labels['process'], 'node')
         before = self.over_one_second(self.node, **labels)
         bare.get(WEB_PORT, '/?block=1500')
         wait_until(lambda: self.over_one_second(self.node, **labels) == before + 1, 'the block is seen')
-        self.wait_until_measured(carrier, process='node', pid='1')
-        wait_until(lambda: self.node.scrape().value('looptap_left_out_processes_total') > left_out, 'it is left out')
-        self.assertEqual(self.labels_of(carrier), [])
+        self.wait_until_measured(preloaded, process='node', pid='1')
+        wait_until(lambda: self.node.scrape().value('looptap_bpf_skipped_processes_total') > skipped, 'it is skipped')
+        self.assertEqual(self.labels_of(preloaded), [])
         self.assertEqual(len(self.labels_of(bare)), 1)
 
     def test_it_keeps_none_of_its_privileges(self):

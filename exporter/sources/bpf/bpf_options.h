@@ -32,9 +32,8 @@ struct BpfOptions {
   BpfTargets targets;  ///< empty: no BPF at all
   BpfHook hook = BpfHook::kAuto;
   uint32_t max_loops = 0;
-  bool event_queue = false;  ///< where the hook allows, for how long events wait, too
-  bool measure_carriers =
-      false;  ///< also who carries the probe, with a segment where this exporter does not look
+  bool event_queue = false;        ///< where the hook allows, for how long events wait, too
+  bool include_preloaded = false;  ///< also processes whose segment is where this exporter does not look
 };
 
 }  // namespace looptap

@@ -50,8 +50,8 @@ class BpfSource::Process : public SourceProcess {
   uint32_t loops_at_last_look;  // how many it had begun when its mappings were looked at
 };
 
-BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, Carriers carriers)
-    : programs_(options), options_(options), linger_ns_(linger_ns), carriers_(std::move(carriers)) {}
+BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, PreloadedProcesses preloaded)
+    : programs_(options), options_(options), linger_ns_(linger_ns), preloaded_(std::move(preloaded)) {}
 
 BpfSource::~BpfSource() = default;
 
@@ -60,21 +60,21 @@ void BpfSource::refresh(uint64_t now_ns) {
     programs_.sweep();
     swept_ns_ = now_ns;
   }
-  const auto carriers = carriers_();
+  const auto preloaded = preloaded_();
   for (const looptap_process& process : programs_.processes()) {
     // A probe makes its segment before its first wait. So who began before the segments were looked at, which was
     // after now_ns, and has none there, carries no probe.
     if (process.began_ns >= now_ns) continue;
     const ProcessIdentity identity = identity_of(process);
-    const bool has_segment_here =
-        !process.ended_ns &&
-        std::any_of(carriers.begin(), carriers.end(),
-                    [&](const ProcessIdentity& carrier) { return is_same_process(carrier, identity); });
+    const bool has_segment_here = !process.ended_ns && std::any_of(preloaded.begin(), preloaded.end(),
+                                                                   [&](const ProcessIdentity& other) {
+                                                                     return is_same_process(other, identity);
+                                                                   });
     if (has_segment_here) {
       exclude(process, "its segment counts");
     } else if (maps_segment(process, identity)) {
       exclude(process, "its segment, which is in another directory, counts");
-      left_out_++;
+      preloaded_elsewhere_++;
     } else {
       follow(process, now_ns);
     }
@@ -85,7 +85,7 @@ void BpfSource::refresh(uint64_t now_ns) {
 bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdentity& identity) {
   if (process.ended_ns) return false;
   const auto& named = options_.targets.pids;
-  if (options_.measure_carriers || std::find(named.begin(), named.end(), process.tgid) != named.end())
+  if (options_.include_preloaded || std::find(named.begin(), named.end(), process.tgid) != named.end())
     return false;
   const auto known = processes_.find(process.life);
   if (known != processes_.end()) {
@@ -101,7 +101,7 @@ bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdenti
 void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {
   const ProcessIdentity identity = identity_of(process);
   log(LogLevel::kDebug,
-      identity.name + " (pid " + std::to_string(identity.pid) + ") carries the probe: " + what_counts);
+      identity.name + " (pid " + std::to_string(identity.pid) + ") is preloaded: " + what_counts);
   forget(process.life);
   programs_.exclude(process);
 }
@@ -180,7 +180,7 @@ SourceLosses BpfSource::losses() const {
   SourceLosses losses;
   losses.dropped_loops = programs_.dropped();
   losses.inconsistent_reads = forgotten_inconsistent_reads_;
-  losses.left_out = left_out_;
+  losses.preloaded_elsewhere = preloaded_elsewhere_;
   for (const auto& [life, process] : processes_)
     losses.inconsistent_reads += process->reader.inconsistent_reads();
   return losses;

@@ -14,13 +14,13 @@ namespace looptap {
 
 class BpfSource : public LoopSource {
  public:
-  /// Who carries the probe and has its segment where this exporter looks, as of the present refresh of everything: they
-  /// are measured by it, and not twice. Who has it elsewhere is found by what it maps.
-  using Carriers = std::function<std::vector<ProcessIdentity>()>;
+  /// The live processes whose segment is in the directory that this exporter reads, as of the present refresh: the
+  /// probe measures them, and eBPF must not do it again. A segment elsewhere is found by what the process maps.
+  using PreloadedProcesses = std::function<std::vector<ProcessIdentity>()>;
 
-  /// Attaches. Of several sources it has to be refreshed after the one that `carriers` asks.
+  /// Attaches. Of several sources it has to be refreshed after the one that `preloaded` asks.
   /// \throws std::runtime_error with one clear line.
-  BpfSource(const BpfOptions& options, uint64_t linger_ns, Carriers carriers);
+  BpfSource(const BpfOptions& options, uint64_t linger_ns, PreloadedProcesses preloaded);
   ~BpfSource() override;
 
   BpfHook hook() const { return programs_.hook(); }
@@ -33,7 +33,7 @@ class BpfSource : public LoopSource {
  private:
   class Process;
 
-  /// Whether it maps a segment now, which is none that `carriers_` tells. Says so once for each of its loops.
+  /// Whether it maps a segment now, which is none that `preloaded_` tells. Says so once for each of its loops.
   bool maps_segment(const looptap_process& process, const ProcessIdentity& identity);
   void exclude(const looptap_process& process, const std::string& what_counts);
   void follow(const looptap_process& process, uint64_t now_ns);
@@ -43,11 +43,11 @@ class BpfSource : public LoopSource {
   BpfPrograms programs_;
   const BpfOptions options_;
   const uint64_t linger_ns_;
-  const Carriers carriers_;
+  const PreloadedProcesses preloaded_;
   uint64_t swept_ns_ = 0;
   std::map<uint64_t, std::unique_ptr<Process>> processes_;  // by life
   uint64_t forgotten_inconsistent_reads_ = 0;
-  uint64_t left_out_ = 0;
+  uint64_t preloaded_elsewhere_ = 0;
 };
 
 }  // namespace looptap

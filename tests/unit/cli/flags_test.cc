@@ -53,7 +53,7 @@ TEST_CASE("flags are heard") {
 TEST_CASE("targets of eBPF") {
   const auto bpf = serve({"--bpf.target=pid:12", "--bpf.target", "comm:a:b c", "--bpf.target=cgroup:/x.slice",
                           "--bpf.target=pid:4194304", "--bpf.hook=uprobe", "--bpf.max-loops=7",
-                          "--bpf.event-queue", "--bpf.measure-carriers"})
+                          "--bpf.event-queue", "--bpf.include-preloaded"})
                        .exporter.bpf;
   CHECK(bpf.targets.pids == std::vector<uint32_t>{12, 4194304});
   CHECK(bpf.targets.names == std::vector<std::string>{"a:b c"});
@@ -62,7 +62,7 @@ TEST_CASE("targets of eBPF") {
   CHECK(bpf.hook == BpfHook::kUprobe);
   CHECK(bpf.max_loops == 7);
   CHECK(bpf.event_queue);
-  CHECK(bpf.measure_carriers);
+  CHECK(bpf.include_preloaded);
   CHECK(serve({"--bpf.target=all"}).exporter.bpf.targets.all);
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("without a target there is no eBPF") {
   CHECK(bpf.hook == BpfHook::kAuto);
   CHECK(bpf.max_loops == 1024);
   CHECK_FALSE(bpf.event_queue);
-  CHECK_FALSE(bpf.measure_carriers);
+  CHECK_FALSE(bpf.include_preloaded);
 }
 
 TEST_CASE("wrong targets and hooks of eBPF are refused") {

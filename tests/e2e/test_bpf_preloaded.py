@@ -1,4 +1,4 @@
-"""What carries the probe in places that the exporter does not see, as a pod with a sidecar does, eBPF leaves out."""
+"""eBPF skips preloaded processes whose segment is where the exporter does not look, as in a pod with a sidecar."""
 
 import os
 import subprocess
@@ -12,7 +12,11 @@ from e2e.own_records import VictimTest
 FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
 
-class Carriers(BpfTest, VictimTest):
+def skipped(metrics):
+    return metrics.scrape().value('looptap_bpf_skipped_processes_total', reason='preloaded_elsewhere')
+
+
+class Preloaded(BpfTest, VictimTest):
 
     def setUp(self):
         if os.stat('/proc/self/ns/pid').st_ino != FIRST_PID_NAMESPACE:
@@ -33,8 +37,8 @@ class Carriers(BpfTest, VictimTest):
             wait_until(lambda: metrics.scrape().total('eventloop_waits_total', pid=str(program.pid)) > 10,
                        f'{program} is measured')
 
-    def wait_until_left_out(self, metrics, count):
-        wait_until(lambda: metrics.scrape().value('looptap_left_out_processes_total') == count, f'{count} are left out')
+    def wait_until_skipped(self, metrics, count):
+        wait_until(lambda: skipped(metrics) == count, f'{count} are skipped')
 
     def assert_unseen(self, metrics, *programs):
         for program in programs:
@@ -43,36 +47,36 @@ class Carriers(BpfTest, VictimTest):
                 self.assertEqual(metrics.scrape().find(name, pid=str(program.pid)), [])
 
     def test_that_run_already(self):
-        carriers = [self.ticks(), self.ticks()]
+        preloaded = [self.ticks(), self.ticks()]
         others = [self.ticks(preload=()), self.ticks(LOOPTAP_DISABLE='1')]
-        for carrier in carriers:
-            wait_until(lambda: list(carrier.segments.iterdir()), 'it has a segment')
+        for each in preloaded:
+            wait_until(lambda: list(each.segments.iterdir()), 'it has a segment')
         metrics = self.measure()
         self.wait_until_measured(metrics, *others)
-        self.wait_until_left_out(metrics, 2)
-        self.assert_unseen(metrics, *carriers)
+        self.wait_until_skipped(metrics, 2)
+        self.assert_unseen(metrics, *preloaded)
 
     def test_that_come_later_with_all(self):
         metrics = self.measure(targets=['all'])
-        left_out = metrics.scrape().value('looptap_left_out_processes_total')
-        carrier, bare, disabled = self.ticks(), self.ticks(preload=()), self.ticks(LOOPTAP_DISABLE='1')
+        skipped_before = skipped(metrics)
+        preloaded, bare, disabled = self.ticks(), self.ticks(preload=()), self.ticks(LOOPTAP_DISABLE='1')
         self.wait_until_measured(metrics, bare, disabled)
-        wait_until(lambda: metrics.scrape().value('looptap_left_out_processes_total') > left_out, 'one is left out')
-        self.assert_unseen(metrics, carrier)
+        wait_until(lambda: skipped(metrics) > skipped_before, 'one is skipped')
+        self.assert_unseen(metrics, preloaded)
 
     def test_one_whose_probe_can_make_no_segment_is_measured(self):
         metrics = self.measure()
         nowhere = self.ticks(LOOPTAP_DIR='/proc/looptap')
         self.wait_until_measured(metrics, nowhere)
-        self.assertEqual(metrics.scrape().value('looptap_left_out_processes_total'), 0)
+        self.assertEqual(skipped(metrics), 0)
 
     def test_one_that_first_waits_in_a_way_that_no_probe_sees(self):
         metrics = self.measure()
         program = self.ticks(PYTHON, '-c', RAW_WAITS_FIRST)
         self.wait_until_measured(metrics, program)
-        self.assertEqual(metrics.scrape().value('looptap_left_out_processes_total'), 0)
+        self.assertEqual(skipped(metrics), 0)
         program.say('')
-        self.wait_until_left_out(metrics, 1)
+        self.wait_until_skipped(metrics, 1)
         self.assert_unseen(metrics, program)
 
     def test_one_that_execs_something_without_the_probe_is_measured_then(self):
@@ -86,23 +90,23 @@ class Carriers(BpfTest, VictimTest):
                    'del os.environ["LD_PRELOAD"]\n'
                    'os.execv(sys.argv[1], sys.argv[1:])\n')
         program = self.ticks(PYTHON, '-c', unloads, PYTHON, PROGRAMS / 'asyncio_ticks.py', '1000000')
-        self.wait_until_left_out(metrics, 1)
+        self.wait_until_skipped(metrics, 1)
         self.assert_unseen(metrics, program)
         program.say('')
         self.wait_until_measured(metrics, program)
 
     def test_one_that_is_named_by_its_pid_is_measured(self):
-        carrier, other = self.ticks(), self.ticks()
-        metrics = self.measure(targets=[f'pid:{carrier.pid}', f'cgroup:{self.cgroup}'])
-        self.wait_until_measured(metrics, carrier)
-        self.wait_until_left_out(metrics, 1)
+        preloaded, other = self.ticks(), self.ticks()
+        metrics = self.measure(targets=[f'pid:{preloaded.pid}', f'cgroup:{self.cgroup}'])
+        self.wait_until_measured(metrics, preloaded)
+        self.wait_until_skipped(metrics, 1)
         self.assert_unseen(metrics, other)
 
     def test_are_measured_if_that_is_asked_for(self):
-        carrier = self.ticks()
-        metrics = self.measure('--bpf.measure-carriers')
-        self.wait_until_measured(metrics, carrier)
-        self.assertEqual(metrics.scrape().value('looptap_left_out_processes_total'), 0)
+        preloaded = self.ticks()
+        metrics = self.measure('--bpf.include-preloaded')
+        self.wait_until_measured(metrics, preloaded)
+        self.assertEqual(skipped(metrics), 0)
 
     def test_forked_children(self):
         metrics = self.measure()
@@ -112,7 +116,7 @@ class Carriers(BpfTest, VictimTest):
                  'for _ in range(2): os.fork()\n'
                  'asyncio.run(main())\n')
         program = self.ticks(PYTHON, '-c', forks)
-        self.wait_until_left_out(metrics, 4)
+        self.wait_until_skipped(metrics, 4)
         self.assertEqual(len(list(program.segments.iterdir())), 4)
         self.assertEqual(metrics.scrape().find('eventloop_waits_total'), [])
 
@@ -124,7 +128,7 @@ class Carriers(BpfTest, VictimTest):
         metrics = self.measure()
         program, other = self.ticks(*contained, '1000000'), self.ticks(*contained, '1000000', preload=())
         wait_until(lambda: metrics.scrape().total('eventloop_waits_total', pid='1') > 10, 'the other is measured')
-        self.wait_until_left_out(metrics, 1)
+        self.wait_until_skipped(metrics, 1)
         self.assertEqual(len(metrics.scrape().find('eventloop_waits_total')), 1)
         self.assertIsNone(program.process.poll() or other.process.poll())
 
