@@ -4,13 +4,14 @@ Fields: https://github.com/prometheus/client_model, io/prometheus/client/metrics
 """
 
 import bisect
+import math
 import struct
 
 ACCEPT = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited'
 
 NAME, METRIC = 1, 4                          # of a MetricFamily
 LABEL, HISTOGRAM = 1, 7                      # of a Metric
-COUNT, SCHEMA, ZERO_THRESHOLD, ZERO_COUNT, SPAN, DELTAS = 1, 5, 6, 7, 12, 13
+COUNT, SUM, SCHEMA, ZERO_THRESHOLD, ZERO_COUNT, SPAN, DELTAS = 1, 2, 5, 6, 7, 12, 13
 
 
 def read_varint(data, place):
@@ -51,7 +52,7 @@ class NativeHistogram:
 
     def __init__(self, message):
         known = dict(fields(message))
-        self.count = known.get(COUNT, 0)
+        self.count, self.sum = known.get(COUNT, 0), known.get(SUM, 0.0)
         self.schema = signed(known[SCHEMA])
         self.zero_threshold = known[ZERO_THRESHOLD]
         self.bounds, self.counts = [self.zero_threshold], [known.get(ZERO_COUNT, 0)]
@@ -72,6 +73,12 @@ class NativeHistogram:
         """How many observations lie in the buckets that end there or before."""
         place = bisect.bisect_right(self.bounds, seconds * (1 + 1e-9))
         return self.counts[place - 1] if place else 0
+
+    def at_most_or_a_bucket_more(self, seconds):
+        """The same, with all of the bucket in which that duration lies."""
+        scale = 2 ** self.schema
+        bound = 2 ** (math.ceil(math.log2(seconds) * scale - 1e-6) / scale)
+        return self.at_most(max(bound, self.zero_threshold))
 
 
 def native_histograms(metrics, name):
