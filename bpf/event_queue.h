@@ -50,7 +50,7 @@ static __always_inline int descriptor_ready(uint64_t wait_entry, uint32_t events
   wanted = BPF_CORE_READ(item, event.events);
   /* As the kernel decides. Nothing is wanted of what was EPOLLONESHOT, and has been returned. */
   if (!(wanted & ~HOW) || (events && !(events & wanted))) return 0;
-  since_ns = looptap_load_relaxed(since);
+  since_ns = looptap_load_relaxed(since); /* the compare_exchange confirms it */
   if (!since_ns || is_empty(instance)) looptap_compare_exchange(since, since_ns, bpf_ktime_get_ns());
   return 0;
 }
@@ -78,7 +78,7 @@ static __always_inline void leave_queue(const struct thread_state* state,
     if (loop && !(looptap_load_acquire(&loop->state) & LOOPTAP_ENDED)) open_queue(owner->file);
     return;
   }
-  since_ns = looptap_load_relaxed(since);
+  since_ns = looptap_load_relaxed(since); /* the compare_exchange confirms it */
   if (!since_ns || since_ns > now_ns) return;
   if (result <= 0 && !is_empty((struct eventpoll*)instance)) return;
   if (!looptap_compare_exchange(since, since_ns, 0) || result <= 0) return;

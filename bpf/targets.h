@@ -79,7 +79,7 @@ static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now
   struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
   if (!process) return;
   process->was_killed = was_killed;
-  looptap_store_release(&process->ended_ns, now_ns);
+  looptap_store_release(&process->ended_ns, now_ns); /* pairs with the exporter's MappedArray::read() */
 }
 
 /* A thread has ended: its loops have no owner any more. */

@@ -120,6 +120,7 @@ static __always_inline int descriptors_changed(void) {
 static __always_inline int exiting(void) {
   uint64_t life = life_of_current();
   struct looptap_process* process = life ? bpf_map_lookup_elem(&processes, &life) : 0;
+  /* Pairs with the exporter's MappedArray::read(). */
   if (process) looptap_store_release(&process->exiting_ns, bpf_ktime_get_ns());
   return 0;
 }
