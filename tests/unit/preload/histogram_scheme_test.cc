@@ -1,4 +1,4 @@
-// The buckets are exactly those of a native histogram of schema 5, seam by seam.
+// The buckets are exactly those of a native histogram of schema 5: tested on both sides of every bound.
 #include "tests/unit/catch.h"
 
 #include <cmath>
@@ -7,16 +7,16 @@
 
 namespace {
 
-/// Bound k of 0 .. 1024 in ns, from its definition, with 11 bits to spare.
+/// Bound k of 0 .. 1024 in ns, from its definition; a long double has 64 bits, the largest bound takes 42.
 long double exact_bound_ns(int k) { return 1e9L * std::exp2(static_cast<long double>(k) / 32 - 20); }
 
 }  // namespace
 
-TEST_CASE("every bound is its definition rounded down") {
+TEST_CASE("every bound is the definition, rounded down") {
   for (int k = 0; k <= LOOPTAP_BUCKETS; k++) {
     const long double exact = exact_bound_ns(k);
     INFO("bound " << k);
-    // Not so near to a whole number that the long double may be on its wrong side, unless it is whole.
+    // The long double is exact enough unless the bound is within 1e-6 of a whole number and not itself whole.
     const bool whole = k % 32 == 0 && k / 32 - 20 >= -9;
     if (!whole) REQUIRE(std::abs(exact - std::round(exact)) > 1e-6L);
     REQUIRE(looptap::bound_ns(static_cast<uint32_t>(k)) ==
@@ -34,7 +34,7 @@ TEST_CASE("a duration at a bound lands below it, one nanosecond more above") {
   }
 }
 
-TEST_CASE("the whole range has a bucket") {
+TEST_CASE("every duration has a bucket") {
   REQUIRE(looptap_bucket(0) == LOOPTAP_ZERO_BUCKET);
   REQUIRE(looptap_bucket(1) == LOOPTAP_ZERO_BUCKET);
   REQUIRE(looptap_bucket(953) == LOOPTAP_ZERO_BUCKET);
@@ -58,4 +58,6 @@ TEST_CASE("every duration up to 2 ms lies between the bounds of its bucket") {
   }
 }
 
-TEST_CASE("sums begin above 2^-10 s") { REQUIRE(looptap::bound_ns(LOOPTAP_FIRST_SUMMED) == 976'562); }
+TEST_CASE("the first bucket with a sum begins above 2^-10 s") {
+  REQUIRE(looptap::bound_ns(LOOPTAP_FIRST_SUMMED) == 976'562);
+}

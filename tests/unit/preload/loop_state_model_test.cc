@@ -1,5 +1,5 @@
-// The state machine against a slow and obvious model of it: random sequences of everything that happens to
-// loops and threads, one event at a time.
+// The state machine against a slow and simple model: random sequences of everything that can happen to loops and
+// threads, one event at a time.
 #include "tests/unit/catch.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct ModelThread {
   int waiting = -1;
 };
 
-/// docs/design.md, "What is measured", word by word.
+/// The definitions of docs/design.md, "What is measured".
 struct Model {
   ModelLoop loops[kLoops];
   ModelThread threads[kThreads];
@@ -90,7 +90,8 @@ struct Real {
   TestLoops loops{kLoops};
   looptap_thread threads[kThreads];
   uint32_t numbers[kThreads] = {};
-  int waits_on[kThreads];  // what the thread's call is in, whether or not its mark was healed
+  int waits_on
+      [kThreads];  // the loop that the thread's call waits on, even where the state machine abandoned the wait
 
   Real() {
     for (int i = 0; i < kThreads; i++) {
@@ -123,7 +124,7 @@ void compare(const Model& model, const Real& real) {
 
 }  // namespace
 
-TEST_CASE("random lives agree with the model (40,000 events)") {
+TEST_CASE("random sequences of events agree with the model (40,000 events)") {
   for (uint64_t seed = 1; seed <= 200; seed++) {
     std::mt19937_64 random(seed);
     Model model;
@@ -153,7 +154,7 @@ TEST_CASE("random lives agree with the model (40,000 events)") {
           looptap_thread_ends(&real.loops.view, &real_thread, now);
           real.waits_on[thread] = -1;
           break;
-        case 3:  // siglongjmp: the mark stays
+        case 3:  // siglongjmp: nothing leaves the wait
           real.waits_on[thread] = -1;
           break;
         case 4:
@@ -170,11 +171,11 @@ TEST_CASE("random lives agree with the model (40,000 events)") {
         default:
           if (real.waits_on[thread] >= 0) {  // the wait returns
             const int on = real.waits_on[thread];
-            const bool healed = real_thread.waiting != static_cast<uint32_t>(on) + 1 ||
-                                real_thread.entries != real.numbers[thread];
+            const bool abandoned = real_thread.waiting != static_cast<uint32_t>(on) + 1 ||
+                                   real_thread.entries != real.numbers[thread];
             looptap_leave(&real.loops.view, &real_thread, static_cast<uint32_t>(on), real.numbers[thread],
                           now, 1);
-            if (!healed) model.stop_waiting(thread, now);
+            if (!abandoned) model.stop_waiting(thread, now);
             model.loops[on].waits++;
             real.waits_on[thread] = -1;
           } else {

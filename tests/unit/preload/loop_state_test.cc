@@ -1,4 +1,4 @@
-// The state machine by itself, no preload: what each event does to a slot.
+// The state machine alone, without the probe: what each event does to a slot.
 #include "tests/unit/catch.h"
 
 #include <thread>
@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t kMs = 1'000'000;
 }
 
-TEST_CASE("the time between two waits is an iteration, and waits are waits") {
+TEST_CASE("the time between two waits is an iteration") {
   TestLoops loops(1);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -30,7 +30,7 @@ TEST_CASE("the time between two waits is an iteration, and waits are waits") {
   CHECK(loops.ring.entries[0].duration_ns == 13 * kMs - 100);
 }
 
-TEST_CASE("durations carry their sums from 2^-10 s on") {
+TEST_CASE("buckets above 2^-10 s also sum their durations") {
   TestLoops loops(1);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -50,7 +50,7 @@ TEST_CASE("durations carry their sums from 2^-10 s on") {
   CHECK(loop.long_settled == 2);
 }
 
-TEST_CASE("wakeup delay: only waits that had a timeout and timed out") {
+TEST_CASE("only a wait that timed out has a wakeup delay") {
   TestLoops loops(1);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -66,7 +66,8 @@ TEST_CASE("wakeup delay: only waits that had a timeout and timed out") {
   CHECK(loop.waits == 4);
 }
 
-TEST_CASE("a nested loop is part of the outer iteration and dormant when the thread is back") {
+TEST_CASE(
+    "a nested loop is part of the outer iteration, and dormant once the thread waits on the outer loop") {
   TestLoops loops(2);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -82,12 +83,12 @@ TEST_CASE("a nested loop is part of the outer iteration and dormant when the thr
   CHECK(TestLoops::dormant(inner));
   CHECK(TestLoops::away_ns(inner) == 2 * kMs);
   CHECK(TestLoops::iterations(inner) == 1);
-  loops.wait(thread, 1, 600 * kMs, 601 * kMs);  // and it begins anew, without the time in between
+  loops.wait(thread, 1, 600 * kMs, 601 * kMs);  // the time while it was dormant is not counted
   CHECK(TestLoops::away_ns(inner) == 2 * kMs);
   CHECK(TestLoops::settled(inner));
 }
 
-TEST_CASE("an ended loop takes its open iteration along; its slot goes on with the next instance") {
+TEST_CASE("closing a loop ends its open iteration, and the next instance takes over its slot") {
   TestLoops loops(1);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -96,7 +97,7 @@ TEST_CASE("an ended loop takes its open iteration along; its slot goes on with t
   looptap_end(&loops.view, &thread, 0, 12 * kMs);
   CHECK(TestLoops::dormant(loop));
   CHECK(TestLoops::away_ns(loop) == 2 * kMs);
-  looptap_end(&loops.view, &thread, 0, 99 * kMs);  // once is enough
+  looptap_end(&loops.view, &thread, 0, 99 * kMs);  // a second close changes nothing
   CHECK(TestLoops::away_ns(loop) == 2 * kMs);
 
   looptap_thread other = TestLoops::thread(2);
@@ -109,14 +110,14 @@ TEST_CASE("an ended loop takes its open iteration along; its slot goes on with t
   CHECK(TestLoops::settled(loop));
 }
 
-TEST_CASE("a thread may follow one that is gone, once its loop has ended") {
+TEST_CASE("a thread may take over the slot of an ended thread, once its loop has ended") {
   TestLoops loops(1);
   looptap_thread gone = TestLoops::thread(1), next = TestLoops::thread(2), late = TestLoops::thread(3);
   loops.begin(0, gone);
   loops.wait(gone, 0, 0, 10 * kMs);
   looptap_thread_ends(&loops.view, &gone, 11 * kMs);
   looptap_disown(&loops.slots[0], &gone);
-  CHECK_FALSE(looptap_take_over(&loops.slots[0], &next, true, 12 * kMs));  // the loop lives on
+  CHECK_FALSE(looptap_take_over(&loops.slots[0], &next, true, 12 * kMs));  // the loop is still open
   looptap_end(&loops.view, &next, 0, 13 * kMs);
   CHECK_FALSE(looptap_take_over(&loops.slots[0], &next, false, 14 * kMs));
   CHECK(looptap_take_over(&loops.slots[0], &next, true, 14 * kMs));
@@ -140,12 +141,12 @@ TEST_CASE("a loop that is closed while somebody waits on it ends when the wait d
   CHECK(TestLoops::iterations(loops.slots[0]) == 0);
 }
 
-TEST_CASE("a mark that was never taken back is healed by the next wait") {
+TEST_CASE("a wait left by siglongjmp is abandoned by the next wait") {
   TestLoops loops(2);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
   loops.begin(1, thread);
-  looptap_enter(&loops.view, &thread, 0, 0, -1);  // and siglongjmp
+  looptap_enter(&loops.view, &thread, 0, 0, -1);  // left by siglongjmp
   loops.wait(thread, 0, 50 * kMs, 60 * kMs);
   CHECK(TestLoops::waiters(loops.slots[0]) == 0);
   CHECK(loops.slots[0].waits == 1);
@@ -153,7 +154,8 @@ TEST_CASE("a mark that was never taken back is healed by the next wait") {
   CHECK(TestLoops::settled(loops.slots[0]));
 }
 
-TEST_CASE("a signal handler that waits inside a wait: both are counted, nobody stays a waiter") {
+TEST_CASE(
+    "a wait in a signal handler and the wait that it interrupts are both counted, and leave no waiter") {
   TestLoops loops(2);
   looptap_thread thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -168,7 +170,7 @@ TEST_CASE("a signal handler that waits inside a wait: both are counted, nobody s
   CHECK(loops.slots[0].wait_ns == 10 * kMs);
 }
 
-TEST_CASE("a thread that ends leaves no wait and no open iteration behind") {
+TEST_CASE("the end of a thread ends its wait and its open iterations") {
   TestLoops loops(2);
   looptap_thread thread = TestLoops::thread(1), other = TestLoops::thread(2);
   loops.begin(0, thread);
@@ -176,17 +178,17 @@ TEST_CASE("a thread that ends leaves no wait and no open iteration behind") {
   looptap_thread_ends(&loops.view, &thread, 15 * kMs);
   CHECK(TestLoops::dormant(loops.slots[0]));
   CHECK(TestLoops::away_ns(loops.slots[0]) == 5 * kMs);
-  loops.wait(other, 0, 900 * kMs, 910 * kMs);  // the loop lives on in another thread
+  loops.wait(other, 0, 900 * kMs, 910 * kMs);  // another thread waits on it
   CHECK(TestLoops::away_ns(loops.slots[0]) == 5 * kMs);
 
   loops.begin(1, thread);
-  looptap_enter(&loops.view, &thread, 1, 20 * kMs, -1);  // and pthread_cancel
+  looptap_enter(&loops.view, &thread, 1, 20 * kMs, -1);  // left by pthread_cancel
   looptap_thread_ends(&loops.view, &thread, 30 * kMs);
   CHECK(TestLoops::waiters(loops.slots[1]) == 0);
   CHECK(TestLoops::dormant(loops.slots[1]));
 }
 
-TEST_CASE("a thread that ends does not close what another thread runs") {
+TEST_CASE("the end of a thread does not end the iteration of a loop that another thread runs") {
   TestLoops loops(1);
   looptap_thread first = TestLoops::thread(1), second = TestLoops::thread(2);
   loops.begin(0, first);
@@ -198,7 +200,7 @@ TEST_CASE("a thread that ends does not close what another thread runs") {
   CHECK(TestLoops::away_ns(loops.slots[0]) == 12 * kMs);
 }
 
-TEST_CASE("with several threads the loop is away only while nobody waits") {
+TEST_CASE("a loop of several threads is away only while none of them waits") {
   TestLoops loops(1);
   looptap_thread a = TestLoops::thread(1), b = TestLoops::thread(2);
   loops.begin(0, a);
@@ -213,7 +215,7 @@ TEST_CASE("with several threads the loop is away only while nobody waits") {
   CHECK((loops.slots[0].state & LOOPTAP_SHARED) != 0);
 }
 
-TEST_CASE("more loops inside each other than a thread can hold") {
+TEST_CASE("loops nested deeper than LOOPTAP_DEPTH") {
   TestLoops loops(20);
   looptap_thread thread = TestLoops::thread(1);
   uint64_t now = 0;
@@ -249,7 +251,7 @@ TEST_CASE("the ring keeps the last 64 long iterations") {
   }
 }
 
-TEST_CASE("threads that hammer one loop invent nothing and lose nothing") {
+TEST_CASE("waits of several threads at once are all counted, and no time is counted twice") {
   TestLoops loops(1);
   constexpr int kThreads = 4;
   constexpr uint64_t kWaits = 200'000;
@@ -272,7 +274,7 @@ TEST_CASE("threads that hammer one loop invent nothing and lose nothing") {
   CHECK(loop.events == kThreads * kWaits);
   CHECK(TestLoops::waiters(loop) == 0);
   CHECK(TestLoops::settled(loop));
-  // All intervals lie one behind the other on one clock: together they cannot be longer than it ran.
+  // The intervals do not overlap, so their sum cannot exceed the time that the clock ran.
   const uint64_t total = TestLoops::away_ns(loop) + loop.wait_ns + loop.poll_ns;
   CHECK(total <= clock.load());
 }

@@ -1,4 +1,4 @@
-// The wire format does not move: these are the offsets that exporters of other versions read.
+// The layout is an ABI: these are the offsets that exporters of other versions read.
 #include "tests/unit/catch.h"
 
 #include <cstddef>
