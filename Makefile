@@ -402,7 +402,7 @@ fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),
   protobuf_format text_format $1))
 fuzzed_segment := $(call fuzzed,container_identity exporter_families latency latency_window loop_collector loop_families loop_history \
   loop_monitor loop_sample loop_source own_metrics packed_histogram pid_labels proc_file process_figures rejection \
-  segment_directory segment_file segment_janitor segment_source shown_counters slot_reader)
+  segment_directory segment_file segment_janitor segment_source monotonic_counters slot_reader)
 fuzzed_text := $(call fuzzed,bpf_flags bpf_options command_parser exporter_flags flag_values gzip inject_flags \
   latency_flags log_flags metrics_flags run_flags segments_flags serve_flags web_flags)
 fuzzed_manifest := $(call fuzzed,injected_parts manifest_fields manifest_injection pod_injection yaml_aliases yaml_node \

@@ -14,7 +14,7 @@ namespace {
 
 /// Upper end of the longest iteration's bucket (its mean where that is known), in seconds.
 double longest_seconds(const LoopSample& sample) {
-  const uint64_t open_ns = reckon(sample).open_iteration_ns;
+  const uint64_t open_ns = time_totals(sample).open_iteration_ns;
   uint64_t closed_ns = 0;
   if (!sample.iterations.buckets.empty()) {
     const auto& last = sample.iterations.buckets.back();
@@ -39,11 +39,11 @@ LoopTable::LoopTable()
 void LoopTable::add(const LoopView& loop) {
   const LoopSample& sample = loop.sample;
   const LatencyDistribution latency(sample);
-  const Reckoning reckoning = reckon(sample);
+  const TimeTotals totals = time_totals(sample);
   char utilization[16] = "-";
-  if (reckoning.observed_ns())
+  if (totals.observed_ns())
     snprintf(utilization, sizeof utilization, "%.1f %%",
-             100.0 * static_cast<double>(reckoning.busy_ns()) / static_cast<double>(reckoning.observed_ns()));
+             100.0 * static_cast<double>(totals.busy_ns()) / static_cast<double>(totals.observed_ns()));
   rows_.push_back({printable(loop.process.name), loop.process.pid, std::to_string(sample.ordinal),
                    printable(sample.thread_name), std::to_string(sample.iterations.count()),
                    format_seconds(latency.quantile(0.5)), format_seconds(latency.quantile(0.95)),

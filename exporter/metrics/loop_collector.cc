@@ -88,7 +88,7 @@ std::string LoopCollector::collect(ExpositionFormat format) {
       [&](const LoopView& loop) { loops.add(loop); });
   std::vector<MetricFamily> families;
   loops.move_to(families);
-  shown_.forget_others();
+  shown_.evict_unused();
   processes.move_to(families);
   add_exporter_families({totals, stall_bound_, settings_.bpf_hook, last_scrape_seconds_}, *writer, families);
   last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -7,7 +7,7 @@
 
 #include "exporter/metrics/collector_settings.h"
 #include "exporter/metrics/exposition/exposition.h"
-#include "exporter/metrics/shown_counters.h"
+#include "exporter/metrics/monotonic_counters.h"
 #include "exporter/monitor/loop_monitor.h"
 
 namespace looptap {
@@ -25,7 +25,7 @@ class LoopCollector {
   const CollectorSettings settings_;
   const uint32_t stall_bound_;
   std::mutex mutex_;  // for what follows
-  ShownCounters shown_;
+  MonotonicCounters shown_;
   double last_scrape_seconds_ = 0;
 };
 

@@ -79,11 +79,11 @@ struct Counts {
 
   Counts() = default;
   Counts(const LoopView& loop, uint32_t stall_bound) {
-    const Reckoning reckoning = reckon(loop.sample);
-    busy_ns = reckoning.busy_ns();
-    wait_ns = reckoning.wait_ns;
+    const TimeTotals totals = time_totals(loop.sample);
+    busy_ns = totals.busy_ns();
+    wait_ns = totals.wait_ns;
     blocked_ns = loop.blocked_ns;
-    stalls = count_longer(loop.sample.iterations, reckoning.open_iteration_ns, stall_bound);
+    stalls = count_longer(loop.sample.iterations, totals.open_iteration_ns, stall_bound);
     waits = loop.sample.waits;
     events = loop.sample.events;
   }
@@ -142,7 +142,7 @@ struct LoopFamilies::WholeProcess {
 };
 
 LoopFamilies::LoopFamilies(const CollectorSettings& settings, uint32_t stall_bound, SeriesWriter& writer,
-                           ShownCounters& shown)
+                           MonotonicCounters& shown)
     : settings_(settings), stall_bound_(stall_bound), writer_(writer), shown_(shown) {
   for (const double q : settings.quantiles) quantiles_.emplace_back(q);
   latency_bounds_ = label_numbers(settings.latency_bounds_ns);
@@ -204,7 +204,7 @@ ClassicHistogram LoopFamilies::show_durations(MetricFamily& family, const Durati
 void LoopFamilies::show(const Subject& subject) {
   IntervalCounters counters{subject.lifetime.histogram(settings_.latency_bounds_ns), subject.counts.busy_ns,
                             subject.counts.wait_ns, subject.counts.stalls};
-  shown_.never_less(subject.key, counters);
+  shown_.clamp(subject.key, counters);
 
   const ClassicHistogram lifetime = counters.latency.classic(settings_.latency_bounds_ns);
   writer_.add_histogram(latency_, latency_bounds_, lifetime.cumulative, lifetime.sum_seconds,

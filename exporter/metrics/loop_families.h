@@ -7,7 +7,7 @@
 
 #include "exporter/metrics/collector_settings.h"
 #include "exporter/metrics/exposition/exposition.h"
-#include "exporter/metrics/shown_counters.h"
+#include "exporter/metrics/monotonic_counters.h"
 #include "exporter/monitor/loop_monitor.h"
 
 namespace looptap {
@@ -17,7 +17,7 @@ class LoopFamilies {
  public:
   /// \param stall_bound the stall threshold, as a bound of the histogram scheme.
   LoopFamilies(const CollectorSettings& settings, uint32_t stall_bound, SeriesWriter& writer,
-               ShownCounters& shown);
+               MonotonicCounters& shown);
   ~LoopFamilies();
 
   /// The loops of a process come one after the other.
@@ -43,7 +43,7 @@ class LoopFamilies {
   const CollectorSettings& settings_;
   const uint32_t stall_bound_;
   SeriesWriter& writer_;
-  ShownCounters& shown_;
+  MonotonicCounters& shown_;
   LabelNumbers quantiles_, latency_bounds_;
   std::unique_ptr<WholeProcess> whole_process_;  // all of its loops so far
   NativeHistogram native_;

@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kObservation_ns = 1'000'000;  // one observation per millisecond of T
 constexpr double kNanosecond = 1e-9;
 
-// Counters come from strangers: what does not fit is cut off, far beyond any time a machine has been up (73 years),
+// Counters are untrusted input: what does not fit is cut off, far beyond any time a machine has been up (73 years),
 // and low enough that two of them can be added.
 constexpr int64_t kMost_ns = int64_t{1} << 61;
 
@@ -76,8 +76,8 @@ LatencyDistribution::LatencyDistribution(const LoopSample& sample, Use use)
     : LatencyDistribution(sample.iterations, rest_of(sample), use) {}
 
 LatencyDistribution::Rest LatencyDistribution::rest_of(const LoopSample& sample) {
-  const Reckoning reckoning = reckon(sample);
-  return {reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
+  const TimeTotals totals = time_totals(sample);
+  return {totals.wait_ns + totals.poll_ns, totals.open_iteration_ns, 0};
 }
 
 LatencyDistribution::LatencyDistribution(const DurationHistogram& closed, const Rest& rest, Use use)

@@ -6,7 +6,7 @@ namespace {
 
 uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-uint64_t idle_ns(const Reckoning& reckoning) { return sum_of(reckoning.wait_ns, reckoning.poll_ns); }
+uint64_t idle_ns(const TimeTotals& totals) { return sum_of(totals.wait_ns, totals.poll_ns); }
 
 }  // namespace
 
@@ -18,7 +18,7 @@ LatencyWindow::LatencyWindow(const LoopSample& first) {
 }
 
 void LatencyWindow::tick(const LoopSample& sample) {
-  const Reckoning now = reckon(sample);
+  const TimeTotals now = time_totals(sample);
   spans_.push_back({PackedHistogram(sample.iterations.since(last_iterations_.unpack())),
                     minus_or_zero(idle_ns(now), last_idle_ns_), last_open_ns_});
   if (spans_.size() > kTicks) {
@@ -32,7 +32,7 @@ void LatencyWindow::tick(const LoopSample& sample) {
 }
 
 Observed LatencyWindow::observed(const LoopSample& sample) const {
-  const Reckoning now = reckon(sample);
+  const TimeTotals now = time_totals(sample);
   return {sample.iterations.since(start_iterations_), minus_or_zero(idle_ns(now), start_idle_ns_),
           now.open_iteration_ns, spans_.empty() ? last_open_ns_ : spans_.front().open_at_start_ns};
 }

@@ -42,7 +42,7 @@ LoopHistory::LoopHistory(const LoopSample& begin) {
 }
 
 void LoopHistory::tick(const LoopSample& sample, uint32_t unix_s) {
-  const Reckoning now = reckon(sample);
+  const TimeTotals now = time_totals(sample);
   const uint64_t idle_ns = now.wait_ns + now.poll_ns;
   const Observed observed{sample.iterations.since(iterations_.unpack()), minus_or_zero(idle_ns, idle_ns_),
                           now.open_iteration_ns, open_ns_};
@@ -76,7 +76,7 @@ void LoopHistory::tick(const LoopSample& sample, uint32_t unix_s) {
 }
 
 double LoopHistory::utilization(const LoopSample& sample) const {
-  const Reckoning now = reckon(sample);
+  const TimeTotals now = time_totals(sample);
   double busy = seconds(minus_or_zero(now.busy_ns(), busy_ns_));
   double observed = seconds(minus_or_zero(now.observed_ns(), observed_ns_));
   const size_t first = columns_.size() - std::min(columns_.size(), kColumnsPerMinute);

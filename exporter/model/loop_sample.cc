@@ -74,28 +74,28 @@ void DurationHistogram::add(const DurationHistogram& other) {
   buckets = std::move(merged);
 }
 
-Reckoning reckon(const LoopSample& sample) {
-  Reckoning reckoning;
-  reckoning.wait_ns = sample.wait_ns;
-  reckoning.poll_ns = sample.poll_ns;
-  reckoning.closed_iterations_ns = sample.iterations.total_ns;
+TimeTotals time_totals(const LoopSample& sample) {
+  TimeTotals totals;
+  totals.wait_ns = sample.wait_ns;
+  totals.poll_ns = sample.poll_ns;
+  totals.closed_iterations_ns = sample.iterations.total_ns;
   const uint64_t open_ns =
       minus_or_zero(sample.taken_ns, sum_of(sample.activity_since_ns, kClockAgreement_ns));
   switch (sample.activity) {
     case Activity::kDormant:
       break;
     case Activity::kWaiting:
-      reckoning.wait_ns = sum_of(reckoning.wait_ns, open_ns);
+      totals.wait_ns = sum_of(totals.wait_ns, open_ns);
       break;
     case Activity::kPolling:
-      reckoning.poll_ns = sum_of(reckoning.poll_ns, open_ns);
+      totals.poll_ns = sum_of(totals.poll_ns, open_ns);
       break;
     case Activity::kAway:
       // A nested loop may already have been left for the outer one; its interval counts once it is closed.
-      if (!sample.nested) reckoning.open_iteration_ns = open_ns;
+      if (!sample.nested) totals.open_iteration_ns = open_ns;
       break;
   }
-  return reckoning;
+  return totals;
 }
 
 uint64_t blocked_ns(const LoopSample& sample) {

@@ -8,7 +8,7 @@
 
 namespace looptap {
 
-/// Counters come from strangers: their sums stay at the most that there is and do not begin anew.
+/// Counters are untrusted input: their sums stay at the most that there is and do not begin anew.
 inline uint64_t sum_of(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
 
 /// Durations by bucket of preload/histogram_scheme.h, only the buckets that hold any, in ascending order.
@@ -66,7 +66,7 @@ struct LoopSample {
 /// A sample's counters with what is open at the instant of the sample counted in.
 /// The probe's clock and ours agree within 1 ms; open intervals are taken that much shorter, so that a
 /// counter never shows more than the interval will have had when it closes.
-struct Reckoning {
+struct TimeTotals {
   uint64_t wait_ns = 0;
   uint64_t poll_ns = 0;
   uint64_t open_iteration_ns = 0;  ///< age of the open iteration; 0: none (or a nested one)
@@ -75,7 +75,7 @@ struct Reckoning {
   uint64_t busy_ns() const { return closed_iterations_ns + open_iteration_ns + poll_ns; }
   uint64_t observed_ns() const { return busy_ns() + wait_ns; }  ///< DESIGN's T
 };
-Reckoning reckon(const LoopSample& sample);
+TimeTotals time_totals(const LoopSample& sample);
 
 /// Age of the open iteration, or of a wait that is long past its deadline; 0 while the loop waits. A thread that
 /// was stopped between a wait and the next statement blocks its loop, too.

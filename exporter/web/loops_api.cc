@@ -48,7 +48,7 @@ const char* state_of(const LoopView& loop, double blocked_seconds, double stall_
 
 ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
   const LoopSample& sample = loop.sample;
-  const Reckoning reckoning = reckon(sample);
+  const TimeTotals totals = time_totals(sample);
   const std::vector<double> latency = latency_quantiles(loop.window, {0.5, 0.95, 0.99});
   const double blocked_seconds = seconds(loop.blocked_ns);
   const std::string state = state_of(loop, blocked_seconds, bound_seconds(stall_bound));
@@ -71,11 +71,11 @@ ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
   json["iterations_per_second"] =
       observed_seconds > 0 ? static_cast<double>(loop.window.iterations.count()) / observed_seconds : NAN;
   json["iterations_total"] = sample.iterations.count();
-  json["stalls_total"] = count_longer(sample.iterations, reckoning.open_iteration_ns, stall_bound);
+  json["stalls_total"] = count_longer(sample.iterations, totals.open_iteration_ns, stall_bound);
   json["waits_total"] = sample.waits;
   json["events_total"] = sample.events;
-  json["busy_seconds_total"] = seconds(reckoning.busy_ns());
-  json["wait_seconds_total"] = seconds(reckoning.wait_ns);
+  json["busy_seconds_total"] = seconds(totals.busy_ns());
+  json["wait_seconds_total"] = seconds(totals.wait_ns);
   return json;
 }
 

@@ -32,7 +32,7 @@ std::string shown(const std::vector<LoopSample>& samples, bool aggregate,
                   ExpositionFormat format = ExpositionFormat::kText) {
   const CollectorSettings settings{{0.5}, {100 * kMs}, 100 * kMs, aggregate, "fentry"};
   const auto writer = make_writer(format);
-  ShownCounters counters;
+  MonotonicCounters counters;
   LoopFamilies families(settings, 500, *writer, counters);
   ProcessView process;
   process.name = "p";

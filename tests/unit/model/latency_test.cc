@@ -273,8 +273,8 @@ class SimulatedLoop {
 };
 
 Observed lifetime(const LoopSample& sample) {
-  const Reckoning reckoning = reckon(sample);
-  return {sample.iterations, reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0};
+  const TimeTotals totals = time_totals(sample);
+  return {sample.iterations, totals.wait_ns + totals.poll_ns, totals.open_iteration_ns, 0};
 }
 
 }  // namespace
@@ -284,14 +284,14 @@ TEST_CASE("no bucket ever decreases, also when an open iteration closes (30,000 
     SimulatedLoop loop(seed);
     std::mt19937_64 random(seed + 100);
     LatencyHistogram last;
-    Reckoning last_reckoning;
+    TimeTotals last_reckoning;
     uint64_t now = 0, last_stalls = 0;
     for (int scrape = 0; scrape < 3000; scrape++) {
       now += random_duration(random) / 2;
       loop.run_until(now);
       const LatencyHistogram histogram = LatencyDistribution(lifetime(loop.sample())).histogram(kBounds);
-      const Reckoning reckoning = reckon(loop.sample());
-      const uint64_t stalls = count_longer(loop.sample().iterations, reckoning.open_iteration_ns, 532);
+      const TimeTotals totals = time_totals(loop.sample());
+      const uint64_t stalls = count_longer(loop.sample().iterations, totals.open_iteration_ns, 532);
       INFO("seed " << seed << " scrape " << scrape);
       if (scrape) {
         REQUIRE(histogram.zero_count >= last.zero_count);
@@ -302,12 +302,12 @@ TEST_CASE("no bucket ever decreases, also when an open iteration closes (30,000 
         for (size_t i = 0; i < classic.cumulative.size(); i++)
           REQUIRE(classic.cumulative[i] >= last_classic.cumulative[i]);
         REQUIRE(histogram.sum_seconds >= last.sum_seconds);
-        REQUIRE(reckoning.busy_ns() >= last_reckoning.busy_ns());
-        REQUIRE(reckoning.wait_ns >= last_reckoning.wait_ns);
+        REQUIRE(totals.busy_ns() >= last_reckoning.busy_ns());
+        REQUIRE(totals.wait_ns >= last_reckoning.wait_ns);
         REQUIRE(stalls >= last_stalls);
       }
       last = histogram;
-      last_reckoning = reckoning;
+      last_reckoning = totals;
       last_stalls = stalls;
     }
   }
@@ -327,7 +327,7 @@ TEST_CASE("the window shows what came since its start, whoever looks") {
     CHECK(window.observed(loop.sample()).idle_ns == said.idle_ns);  // looking changes nothing
     if (i <= LatencyWindow::kTicks) continue;
     const LoopSample& start = ticks[i - 1 - LatencyWindow::kTicks];
-    const Reckoning then = reckon(start), now = reckon(loop.sample());
+    const TimeTotals then = time_totals(start), now = time_totals(loop.sample());
     CHECK(said.iterations.count() == loop.sample().iterations.count() - start.iterations.count());
     CHECK(said.iterations.total_ns == loop.sample().iterations.total_ns - start.iterations.total_ns);
     CHECK(said.idle_ns == now.wait_ns + now.poll_ns - then.wait_ns - then.poll_ns);

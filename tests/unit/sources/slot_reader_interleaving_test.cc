@@ -167,7 +167,7 @@ class Watcher {
     REQUIRE(sample.wakeup_delays.count() >= std::exchange(delays_, sample.wakeup_delays.count()));
 
     // Open intervals are part of it, and are not longer than they will have been.
-    const uint64_t observed_ns = reckon(sample).observed_ns();
+    const uint64_t observed_ns = time_totals(sample).observed_ns();
     REQUIRE(observed_ns >= std::exchange(observed_ns_, observed_ns));
     const LatencyHistogram histogram = LatencyDistribution(sample).histogram({10 * kMs});
     REQUIRE(histogram.zero_count >= last_.zero_count);

@@ -189,7 +189,7 @@ TEST_CASE("a slot that is being counted for keeps its sample, and is blocked whe
     const LoopSample& sample = file->read(now, false)[0];
     CHECK(sample.activity == Activity::kAway);
     CHECK(sample.taken_ns == 30 * kMs);
-    CHECK(reckon(sample).open_iteration_ns == 9 * kMs);
+    CHECK(time_totals(sample).open_iteration_ns == 9 * kMs);
   }
   CHECK(blocked_ns(file->read(1031 * kMs, false)[0]) == 1000 * kMs);
   CHECK(file->inconsistent_reads() == 4);
@@ -231,19 +231,19 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
     reads++;
     // At instant 0 no interval is open yet, so that this is about the copies alone: an open interval may be shown
     // longer than it will have been when its thread is held up between its clock and its transition
-    // (shown_counters.h).
+    // (monotonic_counters.h).
     const auto& samples = file->read(0, false);
     if (samples.empty()) continue;
     const LoopSample& sample = samples[0];
     changes += sample.waits != waits;
     REQUIRE(sample.waits >= waits);
-    REQUIRE(reckon(sample).observed_ns() >= observed);
+    REQUIRE(time_totals(sample).observed_ns() >= observed);
     waits = sample.waits;
-    observed = reckon(sample).observed_ns();
-    const Reckoning reckoning = reckon(sample);
+    observed = time_totals(sample).observed_ns();
+    const TimeTotals totals = time_totals(sample);
     const LatencyHistogram histogram =
         LatencyDistribution(
-            {sample.iterations, reckoning.wait_ns + reckoning.poll_ns, reckoning.open_iteration_ns, 0})
+            {sample.iterations, totals.wait_ns + totals.poll_ns, totals.open_iteration_ns, 0})
             .histogram({10 * kMs});
     REQUIRE(histogram.counts.size() >= last.counts.size());
     for (size_t k = 0; k < last.counts.size(); k++) REQUIRE(histogram.counts[k] >= last.counts[k]);

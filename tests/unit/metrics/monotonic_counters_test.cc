@@ -1,4 +1,4 @@
-#include "exporter/metrics/shown_counters.h"
+#include "exporter/metrics/monotonic_counters.h"
 
 #include "preload/segment_layout.h"
 #include "tests/unit/catch.h"
@@ -18,31 +18,31 @@ IntervalCounters counters_of(uint64_t idle_ms, uint64_t open_ms) {
 }  // namespace
 
 TEST_CASE("an interval that turns out shorter than it was shown does not take its counters back") {
-  ShownCounters shown;
+  MonotonicCounters shown;
   IntervalCounters before = counters_of(1000, 120), after = counters_of(1000, 90);
-  shown.never_less(1, before);
+  shown.clamp(1, before);
   const auto shown_before = before.latency.classic({50'000'000}).cumulative;
-  shown.never_less(1, after);
+  shown.clamp(1, after);
   CHECK(after.latency.classic({50'000'000}).cumulative == shown_before);
   CHECK(after.busy_ns == 120'000'000);
   CHECK(after.stalls == 1);
 
   IntervalCounters later = counters_of(5000, 300);
-  shown.never_less(1, later);
+  shown.clamp(1, later);
   CHECK(later.busy_ns == 300'000'000);
   CHECK(later.wait_ns == 5'000'000'000);
 }
 
 TEST_CASE("what is not shown any more is forgotten, and other loops are other loops") {
-  ShownCounters shown;
+  MonotonicCounters shown;
   IntervalCounters a = counters_of(1000, 120), b = counters_of(10, 10);
-  shown.never_less(1, a);
-  shown.never_less(2, b);
+  shown.clamp(1, a);
+  shown.clamp(2, b);
   CHECK(b.wait_ns == 10'000'000);
-  shown.forget_others();
-  shown.never_less(2, b);
-  shown.forget_others();
+  shown.evict_unused();
+  shown.clamp(2, b);
+  shown.evict_unused();
   IntervalCounters again = counters_of(1, 1);
-  shown.never_less(1, again);
+  shown.clamp(1, again);
   CHECK(again.wait_ns == 1'000'000);
 }

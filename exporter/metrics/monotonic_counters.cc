@@ -1,11 +1,11 @@
-#include "exporter/metrics/shown_counters.h"
+#include "exporter/metrics/monotonic_counters.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace looptap {
 
-void ShownCounters::never_less(uint64_t key, IntervalCounters& counters) {
+void MonotonicCounters::clamp(uint64_t key, IntervalCounters& counters) {
   const auto [place, is_new] = shown_.try_emplace(key);
   Shown& shown = place->second;
   if (!is_new) {
@@ -18,7 +18,7 @@ void ShownCounters::never_less(uint64_t key, IntervalCounters& counters) {
   shown.recently = true;
 }
 
-void ShownCounters::forget_others() {
+void MonotonicCounters::evict_unused() {
   for (auto at = shown_.begin(); at != shown_.end();)
     at = std::exchange(at->second.recently, false) ? std::next(at) : shown_.erase(at);
 }

@@ -21,13 +21,13 @@ struct IntervalCounters {
 /// thread looked at the clock, and a thread can be held up between that and saying so. Until the counters
 /// have caught up, what was shown stands.
 /// Not thread-safe.
-class ShownCounters {
+class MonotonicCounters {
  public:
   /// Raises what is below what was shown for this key before.
-  void never_less(uint64_t key, IntervalCounters& counters);
+  void clamp(uint64_t key, IntervalCounters& counters);
 
-  /// Forgets the keys that never_less() has not been called for since the last time.
-  void forget_others();
+  /// Forgets the keys that clamp() has not been called for since the last time.
+  void evict_unused();
 
  private:
   struct Shown {
