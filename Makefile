@@ -400,9 +400,10 @@ FUZZ_SECONDS ?= 600
 # Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
 fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text log \
   protobuf_format text_format $1))
-fuzzed_segment := $(call fuzzed,container_identity exporter_families latency latency_window loop_collector loop_families loop_history \
-  loop_monitor loop_sample loop_source own_metrics packed_histogram pid_labels proc_file process_figures rejection \
-  segment_directory segment_file segment_janitor segment_source monotonic_counters slot_reader)
+fuzzed_segment := $(call fuzzed,container_identity death_in_stall exporter_families latency latency_window loop_collector \
+  loop_families loop_figures loop_history loop_monitor loop_sample loop_source monotonic_counters own_metrics packed_histogram \
+  pid_labels proc_file process_families process_figures process_table rejection scalar_metrics segment_directory segment_file \
+  segment_janitor segment_source slot_reader source_poller stall_detector)
 fuzzed_text := $(call fuzzed,bpf_flags bpf_options command_parser exporter_flags flag_values gzip inject_flags \
   latency_flags log_flags metrics_flags run_flags segments_flags serve_flags web_flags)
 fuzzed_manifest := $(call fuzzed,injected_parts manifest_fields manifest_injection pod_injection yaml_aliases yaml_node \

@@ -4,10 +4,11 @@
 
 #include "exporter/base/capabilities.h"
 #include "exporter/base/log.h"
+#include "exporter/base/monotonic_clock.h"
 #include "exporter/sources/bpf/bpf_requirements.h"
 #include "exporter/sources/bpf/bpf_source.h"
 #include "exporter/sources/segments/segment_source.h"
-#include "exporter/web/site.h"
+#include "exporter/web/routes.h"
 
 namespace looptap {
 
@@ -47,14 +48,18 @@ Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
 Exporter::Exporter(const ExporterOptions& options) : Exporter(options, make_sources(options)) {}
 
 Exporter::Exporter(const ExporterOptions& options, Sources sources)
-    : monitor_(std::move(sources.all), {options.latency.window_ns, options.latency.stall_threshold_ns}),
-      looks_(monitor_),
-      collector_(monitor_,
-                 {options.latency.quantiles, options.latency.bounds_ns, options.latency.stall_threshold_ns,
-                  options.metrics.aggregate_processes, std::move(sources.bpf_hook)}),
+    : monitor_(std::move(sources.all), {options.latency.window_ns,
+                                        options.latency.stall_threshold_ns,
+                                        options.latency.quantiles,
+                                        options.metrics.aggregate_processes,
+                                        {}}),
+      thread_([this](uint64_t now_ns) { return monitor_.tick(now_ns); }),
+      collector_(monitor_, {options.latency.bounds_ns, options.metrics.aggregate_processes,
+                            std::move(sources.bpf_hook)}),
       server_(options.web.listen_addresses, options.web.max_connections,
-              make_site(collector_, monitor_, {options.latency.window_ns, options.latency.stall_threshold_ns},
-                        options.web.telemetry_path)) {
+              make_routes(
+                  collector_, monitor_, [this] { return thread_.is_alive(monotonic_now_ns()); },
+                  options.web.telemetry_path)) {
   for (const std::string& address : server_.reachable_at())
     log(LogLevel::kInfo, "metrics on http://" + address + options.web.telemetry_path);
 }

@@ -8,7 +8,7 @@
 #include "exporter/cli/exporter_flags.h"
 #include "exporter/metrics/loop_collector.h"
 #include "exporter/monitor/loop_monitor.h"
-#include "exporter/monitor/periodic_looks.h"
+#include "exporter/monitor/monitor_thread.h"
 #include "exporter/web/web_server.h"
 
 namespace looptap {
@@ -31,7 +31,7 @@ class Exporter {
   Exporter(const ExporterOptions& options, Sources sources);
 
   LoopMonitor monitor_;
-  PeriodicLooks looks_;
+  MonitorThread thread_;
   LoopCollector collector_;
   WebServer server_;
 };

@@ -5,23 +5,11 @@
 #include <vector>
 
 #include "exporter/base/duration.h"
-#include "exporter/model/histogram_bounds.h"
 #include "exporter/model/latency.h"
 
 namespace looptap {
 
 namespace {
-
-/// Upper end of the longest iteration's bucket (its mean where that is known), in seconds.
-double longest_seconds(const LoopSample& sample) {
-  const uint64_t open_ns = time_totals(sample).open_iteration_ns;
-  uint64_t closed_ns = 0;
-  if (!sample.iterations.buckets.empty()) {
-    const auto& last = sample.iterations.buckets.back();
-    closed_ns = last.sum_ns ? last.sum_ns / last.count : bound_ns(last.index + 1);
-  }
-  return static_cast<double>(std::max(open_ns, closed_ns)) * 1e-9;
-}
 
 /// For a terminal: what a process calls itself must not move its cursor.
 std::string printable(const std::string& text) {
@@ -30,36 +18,41 @@ std::string printable(const std::string& text) {
   return result;
 }
 
-}  // namespace
+using Row = std::vector<std::string>;
 
-LoopTable::LoopTable()
-    : rows_({{"process", "pid", "loop", "thread", "iterations", "p50", "p95", "p99", "longest",
-              "utilization"}}) {}
-
-void LoopTable::add(const LoopView& loop) {
-  const LoopSample& sample = loop.sample;
-  const LatencyDistribution latency(sample);
-  const TimeTotals totals = time_totals(sample);
+Row row_of(const ProcessSnapshot& process, const LoopSnapshot& loop) {
+  const LatencyDistribution latency(loop.sample);
+  const LoopFigures& figures = loop.figures;
   char utilization[16] = "-";
-  if (totals.observed_ns())
-    snprintf(utilization, sizeof utilization, "%.1f %%",
-             100.0 * static_cast<double>(totals.busy_ns()) / static_cast<double>(totals.observed_ns()));
-  rows_.push_back({printable(loop.process.name), loop.process.pid, std::to_string(sample.ordinal),
-                   printable(sample.thread_name), std::to_string(sample.iterations.count()),
-                   format_seconds(latency.quantile(0.5)), format_seconds(latency.quantile(0.95)),
-                   format_seconds(latency.quantile(0.99)), format_seconds(longest_seconds(sample)),
-                   utilization});
+  if (const double share = figures.lifetime_utilization(); share >= 0)
+    snprintf(utilization, sizeof utilization, "%.1f %%", 100 * share);
+  return {printable(process.name),
+          process.pid,
+          std::to_string(loop.sample.ordinal),
+          printable(loop.sample.thread_name),
+          std::to_string(figures.iterations),
+          format_seconds(latency.quantile(0.5)),
+          format_seconds(latency.quantile(0.95)),
+          format_seconds(latency.quantile(0.99)),
+          format_seconds(static_cast<double>(figures.longest_iteration_ns) * 1e-9),
+          utilization};
 }
 
-std::string LoopTable::format() const {
-  if (rows_.size() == 1)
+}  // namespace
+
+std::string loop_table(const Snapshot& snapshot) {
+  std::vector<Row> rows = {
+      {"process", "pid", "loop", "thread", "iterations", "p50", "p95", "p99", "longest", "utilization"}};
+  for (const ProcessSnapshot& process : snapshot.processes)
+    for (const LoopSnapshot& loop : process.loops) rows.push_back(row_of(process, loop));
+  if (rows.size() == 1)
     return "looptap: no event loop was seen (no epoll wait in a dynamically linked program)\n";
-  std::vector<size_t> widths(rows_[0].size());
-  for (const auto& row : rows_)
+  std::vector<size_t> widths(rows[0].size());
+  for (const Row& row : rows)
     for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size());
 
   std::string table = "looptap: loop latency, over the whole run\n";
-  for (const auto& row : rows_) {
+  for (const Row& row : rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); i++) {
       const std::string padding(widths[i] - row[i].size(), ' ');

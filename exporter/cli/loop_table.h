@@ -1,24 +1,15 @@
-// The loops as a small table for a terminal.
+// The loops as a small table for a terminal, over their whole lives.
+//
+// A pure function: thread-safe. Throws nothing but for want of memory.
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "exporter/monitor/loop_monitor.h"
+#include "exporter/monitor/snapshot.h"
 
 namespace looptap {
 
-/// One line per loop, over its whole life.
-class LoopTable {
- public:
-  LoopTable();
-  void add(const LoopView& loop);
-
-  /// A line that says so when there was no loop. Ends in a newline.
-  std::string format() const;
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
+/// One line per loop, or one that says that there was none. Ends in a newline.
+std::string loop_table(const Snapshot& snapshot);
 
 }  // namespace looptap

@@ -165,9 +165,7 @@ int run(const RunOptions& options) {
   } else {
     const int status = wait_and_forward(pid, signals);
     exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    LoopTable table;
-    exporter.monitor().visit([](const ProcessView&) {}, [&](const LoopView& loop) { table.add(loop); });
-    const std::string text = table.format();
+    const std::string text = loop_table(exporter.monitor().snapshot());
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
   }
   library_directory.reset();

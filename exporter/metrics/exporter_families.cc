@@ -3,14 +3,13 @@
 #include <string>
 
 #include "exporter/base/build_info.h"
-#include "exporter/model/latency.h"
 #include "preload/segment_layout.h"
 
 namespace looptap {
 
 void add_exporter_families(const ExporterFigures& figures, SeriesWriter& writer,
                            std::vector<MetricFamily>& families) {
-  const MonitorTotals& totals = figures.totals;
+  const Snapshot& snapshot = figures.snapshot;
   const auto family = [&](const char* name, const char* help, MetricType type) -> MetricFamily& {
     return families.emplace_back(MetricFamily{name, help, type, {}});
   };
@@ -37,7 +36,7 @@ void add_exporter_families(const ExporterFigures& figures, SeriesWriter& writer,
                "Processes that eBPF does not measure. preloaded_elsewhere: they carry the probe, with "
                "a segment in another directory.",
                MetricType::kCounter),
-        static_cast<double>(totals.losses.preloaded_elsewhere));
+        static_cast<double>(snapshot.losses.preloaded_elsewhere));
   }
 
   MetricFamily& segments =
@@ -45,34 +44,34 @@ void add_exporter_families(const ExporterFigures& figures, SeriesWriter& writer,
              "Segments, and processes measured by eBPF, that are shown, by whether the process lives.",
              MetricType::kGauge);
   writer.set_labels({{"state", "live"}});
-  writer.add_value(segments, static_cast<double>(totals.live_processes));
+  writer.add_value(segments, static_cast<double>(snapshot.live_processes));
   writer.set_labels({{"state", "ended"}});
-  writer.add_value(segments, static_cast<double>(totals.ended_processes));
+  writer.add_value(segments, static_cast<double>(snapshot.ended_processes));
 
   MetricFamily& rejected =
       family("looptap_rejected_segments_total",
              "Files in the segment directory that were refused, by reason.", MetricType::kCounter);
   for (const Rejection why : kRejections) {
-    const auto count = totals.losses.rejected.find(why);
+    const auto count = snapshot.losses.rejected.find(why);
     writer.set_labels({{"reason", name_of(why)}});
     writer.add_value(rejected,
-                     count == totals.losses.rejected.end() ? 0 : static_cast<double>(count->second));
+                     count == snapshot.losses.rejected.end() ? 0 : static_cast<double>(count->second));
   }
 
   single("looptap_dropped_loops_total", "Loops that found no slot in their segment.", MetricType::kCounter,
-         static_cast<double>(totals.losses.dropped_loops));
+         static_cast<double>(snapshot.losses.dropped_loops));
   single("looptap_inconsistent_reads_total",
          "Samples that could not be taken and were replaced by the one before.", MetricType::kCounter,
-         static_cast<double>(totals.losses.inconsistent_reads));
+         static_cast<double>(snapshot.losses.inconsistent_reads));
   single("looptap_deaths_in_stall_total",
          "Processes that died without exiting while a loop of theirs had been away for longer than the "
          "threshold.",
-         MetricType::kCounter, static_cast<double>(totals.deaths_in_stall));
+         MetricType::kCounter, static_cast<double>(snapshot.deaths_in_stall));
   single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
-         MetricType::kGauge, static_cast<double>(totals.losses.unremovable));
+         MetricType::kGauge, static_cast<double>(snapshot.losses.unremovable));
   single("looptap_stall_threshold_seconds",
          "The stall threshold in use: the bucket bound nearest to the one asked for.", MetricType::kGauge,
-         bound_seconds(figures.stall_bound));
+         snapshot.stall_threshold_seconds());
   single("looptap_last_scrape_duration_seconds", "How long the scrape before this one took to collect.",
          MetricType::kGauge, figures.last_scrape_seconds);
 }

@@ -1,19 +1,17 @@
 // The metrics of the exporter itself: looptap_*.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "exporter/metrics/exposition/exposition.h"
-#include "exporter/monitor/loop_monitor.h"
+#include "exporter/monitor/snapshot.h"
 
 namespace looptap {
 
 /// What they show. Holds references: for the call only.
 struct ExporterFigures {
-  const MonitorTotals& totals;
-  uint32_t stall_bound;         ///< the stall threshold, as a bound of the histogram scheme
+  const Snapshot& snapshot;
   const std::string& bpf_hook;  ///< where eBPF learns of waits; empty: there is none
   double last_scrape_seconds;
 };

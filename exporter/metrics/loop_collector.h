@@ -1,7 +1,9 @@
-// The metrics of DESIGN section 4.
+// What /metrics answers: all families, of one Snapshot, in one of the formats that Prometheus reads.
+//
+// Thread-safe; one scrape at a time, so that counters are shown in the order in which they were read. Throws nothing but for want
+// of memory.
 #pragma once
 
-#include <cstdint>
 #include <mutex>
 #include <string>
 
@@ -12,9 +14,9 @@
 
 namespace looptap {
 
-/// Thread-safe.
 class LoopCollector {
  public:
+  /// \param monitor must outlive it.
   LoopCollector(LoopMonitor& monitor, CollectorSettings settings);
 
   /// Reads every loop anew. The one observation that is late: how long the scrape before this one took.
@@ -23,9 +25,9 @@ class LoopCollector {
  private:
   LoopMonitor& monitor_;
   const CollectorSettings settings_;
-  const uint32_t stall_bound_;
   std::mutex mutex_;  // for what follows
   MonotonicCounters shown_;
+  Snapshot snapshot_;  // the last one, for its memory
   double last_scrape_seconds_ = 0;
 };
 

@@ -5,16 +5,15 @@
 
 namespace looptap {
 
-void MonotonicCounters::clamp(uint64_t key, IntervalCounters& counters) {
+void MonotonicCounters::clamp(uint64_t key, LatencyHistogram& latency, LoopScalars& scalars) {
   const auto [place, is_new] = shown_.try_emplace(key);
   Shown& shown = place->second;
-  if (!is_new) {
-    counters.latency.raise_to(shown.counters.latency);
-    counters.busy_ns = std::max(counters.busy_ns, shown.counters.busy_ns);
-    counters.wait_ns = std::max(counters.wait_ns, shown.counters.wait_ns);
-    counters.stalls = std::max(counters.stalls, shown.counters.stalls);
+  if (!is_new) latency.raise_to(shown.latency);
+  shown.latency = latency;
+  for (size_t i = 0; i < std::size(kLoopScalars); i++) {
+    if (kLoopScalars[i].interval != Interval::kOpen) continue;
+    scalars[i] = shown.scalars[i] = std::max(scalars[i], shown.scalars[i]);
   }
-  shown.counters = counters;
   shown.recently = true;
 }
 

@@ -200,11 +200,11 @@ std::optional<ThreadFigures> ThreadFiguresReader::read() {
   char buffer[128];
   const std::string_view line = schedstat_.read(buffer);
   const char* const end = line.data() + line.size();
-  uint64_t cpu_ns = 0, runqueue_ns = 0;
-  const auto first = std::from_chars(line.data(), end, cpu_ns);
+  ThreadFigures figures;
+  const auto first = std::from_chars(line.data(), end, figures.cpu_ns);
   if (line.empty() || first.ec != std::errc() || first.ptr == end) return std::nullopt;
-  if (std::from_chars(first.ptr + 1, end, runqueue_ns).ec != std::errc()) return std::nullopt;
-  return ThreadFigures{static_cast<double>(cpu_ns) * 1e-9, static_cast<double>(runqueue_ns) * 1e-9};
+  if (std::from_chars(first.ptr + 1, end, figures.runqueue_ns).ec != std::errc()) return std::nullopt;
+  return figures;
 }
 
 }  // namespace looptap

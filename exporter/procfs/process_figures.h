@@ -19,8 +19,8 @@ struct ProcessFigures {
 };
 
 struct ThreadFigures {
-  double cpu_seconds = 0;
-  double runqueue_seconds = 0;  ///< ready to run and waiting for a CPU, its quota's throttling included
+  uint64_t cpu_ns = 0;
+  uint64_t runqueue_ns = 0;  ///< ready to run and waiting for a CPU, its quota's throttling included
 };
 
 /// The process' number in our own PID namespace. Nothing where /proc does not show it, or where NSpid,

@@ -50,6 +50,9 @@ class LoopSource {
  public:
   virtual ~LoopSource() = default;
 
+  /// As logs and looptap_errors_total name it.
+  virtual const char* name() const = 0;
+
   /// Looks for new processes and for deaths; forgets those that have been dead for too long to be shown.
   virtual void refresh(uint64_t now_ns) = 0;
 

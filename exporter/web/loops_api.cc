@@ -1,20 +1,17 @@
 #include "exporter/web/loops_api.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "exporter/base/build_info.h"
-#include "exporter/model/latency.h"
 
 namespace looptap {
 
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr double kFrozen_seconds = 1;  // a stall that a person would see
 
 double seconds(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
@@ -30,79 +27,46 @@ double rounded(float value) {
   return std::round(value * scale) / scale;
 }
 
-const char* state_of(const LoopView& loop, double blocked_seconds, double stall_seconds) {
-  if (!loop.process.alive) return "ended";
-  if (blocked_seconds >= std::max(kFrozen_seconds, stall_seconds)) return "frozen";
-  if (blocked_seconds >= stall_seconds) return "blocked";
-  switch (loop.sample.activity) {
-    case Activity::kDormant:
-      return "dormant";
-    case Activity::kWaiting:
-      return "waiting";
-    case Activity::kPolling:
-    case Activity::kAway:
-      break;
-  }
-  return "busy";
-}
-
-ordered_json loop_json(const LoopView& loop, uint32_t stall_bound) {
-  const LoopSample& sample = loop.sample;
-  const TimeTotals totals = time_totals(sample);
-  const std::vector<double> latency = latency_quantiles(loop.window, {0.5, 0.95, 0.99});
-  const double blocked_seconds = seconds(loop.blocked_ns);
-  const std::string state = state_of(loop, blocked_seconds, bound_seconds(stall_bound));
-  const double observed_seconds = seconds(observed_ns(loop.window));
-
+ordered_json loop_json(const ProcessSnapshot& process, const LoopSnapshot& loop) {
+  const LoopFigures& figures = loop.figures;
   ordered_json json;
   json["id"] = loop.id;
-  json["process"] = loop.process.name;
-  json["pid"] = loop.process.pid;
-  json["loop"] = std::to_string(sample.ordinal);
-  json["thread"] = sample.thread_name;
-  json["alive"] = loop.process.alive;
-  json["state"] = state;
-  json["frozen"] = state == "frozen";
-  json["blocked_seconds"] = blocked_seconds;
-  json["p50_seconds"] = latency[0];
-  json["p95_seconds"] = latency[1];
-  json["p99_seconds"] = latency[2];
-  json["utilization"] = loop.history.utilization(sample);
-  json["iterations_per_second"] =
-      observed_seconds > 0 ? static_cast<double>(loop.window.iterations.count()) / observed_seconds : NAN;
-  json["iterations_total"] = sample.iterations.count();
-  json["stalls_total"] = count_longer(sample.iterations, totals.open_iteration_ns, stall_bound);
-  json["waits_total"] = sample.waits;
-  json["events_total"] = sample.events;
-  json["busy_seconds_total"] = seconds(totals.busy_ns());
-  json["wait_seconds_total"] = seconds(totals.wait_ns);
+  json["process"] = process.name;
+  json["pid"] = process.pid;
+  json["loop"] = std::to_string(loop.sample.ordinal);
+  json["thread"] = loop.sample.thread_name;
+  json["alive"] = process.alive;
+  json["state"] = name_of(figures.state);
+  json["frozen"] = figures.state == LoopState::kFrozen;
+  json["blocked_seconds"] = seconds(figures.blocked_ns);
+  json["p50_seconds"] = figures.p50_seconds;
+  json["p95_seconds"] = figures.p95_seconds;
+  json["p99_seconds"] = figures.p99_seconds;
+  json["utilization"] = figures.utilization;
+  json["iterations_per_second"] = figures.iterations_per_second;
+  json["iterations_total"] = figures.iterations;
+  json["stalls_total"] = figures.stalls;
+  json["waits_total"] = figures.waits;
+  json["events_total"] = figures.events;
+  json["busy_seconds_total"] = seconds(figures.busy_ns);
+  json["wait_seconds_total"] = seconds(figures.wait_ns);
   return json;
 }
 
 }  // namespace
 
-struct LoopsDocument::Json {
-  ordered_json array = ordered_json::array();
-};
-
-LoopsDocument::LoopsDocument(const LoopsApiSettings& settings)
-    : settings_(settings), loops_(std::make_unique<Json>()) {}
-
-LoopsDocument::~LoopsDocument() = default;
-
-void LoopsDocument::add(const LoopView& loop) {
-  loops_->array.push_back(loop_json(loop, nearest_bound(settings_.stall_threshold_ns)));
-}
-
-std::string LoopsDocument::finish(const MonitorTotals& totals) {
+std::string loops_json(const Snapshot& snapshot) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
+  ordered_json loops = ordered_json::array();
+  for (const ProcessSnapshot& process : snapshot.processes)
+    for (const LoopSnapshot& loop : process.loops) loops.push_back(loop_json(process, loop));
   ordered_json json;
   json["version"] = build_version();
   json["time"] = std::chrono::duration<double>(now).count();
-  json["window_seconds"] = seconds(settings_.window_ns);
-  json["stall_threshold_seconds"] = bound_seconds(nearest_bound(settings_.stall_threshold_ns));
-  json["processes"] = {{"live", totals.live_processes}, {"ended", totals.ended_processes}};
-  json["loops"] = std::move(loops_->array);
+  json["window_seconds"] = seconds(snapshot.window_ns);
+  json["stall_threshold_seconds"] = snapshot.stall_threshold_seconds();
+  json["processes"] = {{"live", snapshot.live_processes}, {"ended", snapshot.ended_processes}};
+  json["loops"] = std::move(loops);
   return write(json);
 }
 

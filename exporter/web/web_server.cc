@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "exporter/base/log.h"
+#include "exporter/self/own_metrics.h"
 #include "exporter/web/gzip.h"
 
 namespace looptap {
@@ -101,6 +102,7 @@ struct WebServer::Civetweb {
       try {
         response = self->handler({info->local_uri ? info->local_uri : "/", header(connection, "Accept")});
       } catch (const std::exception& error) {
+        self::errors("http").increment();
         log(LogLevel::kError, std::string("a request failed: ") + error.what());
         response.status = 500;
         response.body = "internal error; see the log\n";

@@ -311,13 +311,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (monitor) return;
     std::vector<std::unique_ptr<LoopSource>> sources;
     sources.push_back(std::make_unique<SegmentSource>(file.directory(), 3600 * kSecond_ns));
-    LoopMonitor::Settings watch{};
+    LoopMonitor::Settings watch;
     watch.window_ns = 12 * kSecond_ns;
-    monitor = std::make_unique<LoopMonitor>(std::move(sources), watch);
+    watch.stall_threshold_ns = 100'000'000;
+    watch.quantiles = {0.5, 0.99};
+    watch.on_stall = [](const StallEvent&) {};
+    monitor = std::make_unique<LoopMonitor>(std::move(sources), std::move(watch));
     CollectorSettings settings{};
-    settings.quantiles = {0.5, 0.99};
     settings.latency_bounds_ns = {1'000'000, 100'000'000, 10 * kSecond_ns};
-    settings.stall_threshold_ns = 100'000'000;
     collector = std::make_unique<LoopCollector>(*monitor, settings);
   };
   constexpr ExpositionFormat kFormats[] = {ExpositionFormat::kProtobuf, ExpositionFormat::kText,
@@ -332,7 +333,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (what == 6 && keeps++ < kMostLooks) {
       begin();
       now_ns += seconds % 16 * kSecond_ns;
-      while (monitor->keep_books(now_ns) <= now_ns) continue;
+      while (monitor->tick(now_ns) <= now_ns) continue;
     }
     if (what == 7 && shows < std::size(kFormats)) show(kFormats[shows++]);
     if (what == 8) file.set_alive(false);

@@ -25,6 +25,7 @@ class BpfSource : public LoopSource {
 
   BpfHook hook() const { return programs_.hook(); }
 
+  const char* name() const override { return "bpf"; }
   void refresh(uint64_t now_ns) override;
   void read(uint64_t now_ns) override;
   std::vector<const SourceProcess*> processes() const override;

@@ -42,6 +42,7 @@ class SegmentSource : public LoopSource {
   /// 01777. \param linger_ns for how long the dead are shown. \throws std::runtime_error
   SegmentSource(const std::string& path, uint64_t linger_ns);
 
+  const char* name() const override { return "segments"; }
   void refresh(uint64_t now_ns) override;
   void read(uint64_t now_ns) override;
   std::vector<const SourceProcess*> processes() const override;  ///< by file name

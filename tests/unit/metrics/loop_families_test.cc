@@ -30,18 +30,21 @@ LoopSample sample_of(uint32_t ordinal, std::optional<DurationHistogram> queue) {
 
 std::string shown(const std::vector<LoopSample>& samples, bool aggregate,
                   ExpositionFormat format = ExpositionFormat::kText) {
-  const CollectorSettings settings{{0.5}, {100 * kMs}, 100 * kMs, aggregate, "fentry"};
+  const CollectorSettings settings{{100 * kMs}, aggregate, "fentry"};
   const auto writer = make_writer(format);
   MonotonicCounters counters;
-  LoopFamilies families(settings, 500, *writer, counters);
-  ProcessView process;
+  LoopFamilies families(settings, *writer, counters);
+  Snapshot snapshot;
+  snapshot.quantiles = {0.5};
+  ProcessSnapshot process;
   process.name = "p";
   process.pid = "1";
   uint64_t id = 0;
   for (const LoopSample& sample : samples) {
-    const LoopHistory history(sample);
-    families.add({process, sample, ++id, 0, std::nullopt, {}, history});
+    LoopSnapshot& loop = process.loops.emplace_back(LoopSnapshot{++id, sample, {}, {}});
+    loop.figures = loop_figures(sample, loop.window, {}, {500, snapshot.quantiles});
   }
+  families.add(process, snapshot);
   std::vector<MetricFamily> all;
   families.move_to(all);
   return writer->join(std::move(all));

@@ -1,8 +1,11 @@
 // What the monitor makes of the processes of several sources.
 #include "exporter/monitor/loop_monitor.h"
 
+#include <stdexcept>
+
 #include "exporter/base/log.h"
 #include "exporter/base/monotonic_clock.h"
+#include "exporter/self/own_metrics.h"
 #include "tests/unit/catch.h"
 
 using namespace looptap;
@@ -21,7 +24,11 @@ class ListedProcess : public SourceProcess {
 /// Shows what it is told to.
 class ListedSource : public LoopSource {
  public:
-  void refresh(uint64_t) override { refreshes++; }
+  const char* name() const override { return "listed"; }
+  void refresh(uint64_t) override {
+    refreshes++;
+    if (failure) throw std::runtime_error(failure);
+  }
   void read(uint64_t now_ns) override {
     reads++;
     for (const auto& process : list)
@@ -52,27 +59,25 @@ class ListedSource : public LoopSource {
   std::vector<std::unique_ptr<ListedProcess>> list;
   SourceLosses lost;
   unsigned refreshes = 0, reads = 0;
+  const char* failure = nullptr;  // what refresh() throws
 };
 
 /// A monitor of two sources.
 struct Watched {
-  Watched() {
+  explicit Watched(StallListener on_stall = {}) {
     std::vector<std::unique_ptr<LoopSource>> sources;
     first = static_cast<ListedSource*>(sources.emplace_back(std::make_unique<ListedSource>()).get());
     second = static_cast<ListedSource*>(sources.emplace_back(std::make_unique<ListedSource>()).get());
-    monitor = std::make_unique<LoopMonitor>(std::move(sources),
-                                            LoopMonitor::Settings{3600 * kSecond, kSecond / 10});
+    monitor = std::make_unique<LoopMonitor>(
+        std::move(sources),
+        LoopMonitor::Settings{3600 * kSecond, kSecond / 10, {0.5}, false, std::move(on_stall)});
   }
-  uint64_t only_loop() {
-    uint64_t id = 0;
-    monitor->visit([](const ProcessView&) {}, [&](const LoopView& loop) { id = loop.id; });
-    return id;
-  }
+  uint64_t only_loop() const { return monitor->snapshot().processes.at(0).loops.at(0).id; }
   /// "name/pid" of the processes, in the order in which they are shown.
-  std::vector<std::string> shown() {
+  std::vector<std::string> shown() const {
     std::vector<std::string> names;
-    monitor->visit([&](const ProcessView& process) { names.push_back(process.name + '/' + process.pid); },
-                   [](const LoopView&) {});
+    for (const ProcessSnapshot& process : monitor->snapshot().processes)
+      names.push_back(process.name + '/' + process.pid);
     return names;
   }
   ListedSource *first, *second;
@@ -119,38 +124,38 @@ TEST_CASE("a death in a stall is counted though another process has the labels b
   CHECK(watched.shown() == Names{"web/7"});
   watched.first->list.back()->dead_since_ns = monotonic_now_ns();
   watched.first->add("web", 20, 200);
-  const MonitorTotals totals = watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
+  const Snapshot snapshot = watched.monitor->snapshot();
   CHECK(watched.shown() == Names{"web/7"});
-  CHECK(totals.deaths_in_stall == 1);
-  CHECK(totals.live_processes == 1);
-  CHECK(totals.ended_processes == 0);
+  CHECK(snapshot.deaths_in_stall == 1);
+  CHECK(snapshot.live_processes == 1);
+  CHECK(snapshot.ended_processes == 0);
 }
 
-TEST_CASE("each process comes before its loops, and the dead are not blocked") {
+TEST_CASE("a frozen loop is blocked, and that of a dead process is not") {
   set_log_level(LogLevel::kError);
   Watched watched;
   watched.first->add("a", 1, 1);
   ListedProcess& dead = watched.second->add("b", 1, 2);
   dead.dead_since_ns = monotonic_now_ns();
-  std::vector<std::string> seen;
-  const MonitorTotals totals =
-      watched.monitor->visit([&](const ProcessView& process) { seen.push_back(process.name); },
-                             [&](const LoopView& loop) {
-                               REQUIRE_FALSE(seen.empty());
-                               CHECK(seen.back() == loop.process.name);
-                               seen.push_back(loop.blocked_ns >= 5 * kSecond ? "blocked" : "not blocked");
-                             });
-  CHECK(seen == Names{"a", "blocked", "b", "not blocked"});
-  CHECK(totals.live_processes == 1);
-  CHECK(totals.ended_processes == 1);
-  CHECK(totals.deaths_in_stall == 1);
+  const Snapshot snapshot = watched.monitor->snapshot();
+  REQUIRE(snapshot.processes.size() == 2);
+  CHECK(snapshot.processes[0].name == "a");
+  CHECK(snapshot.processes[0].loops.at(0).figures.blocked_ns >= 5 * kSecond);
+  CHECK(snapshot.processes[0].loops.at(0).figures.state == LoopState::kFrozen);
+  CHECK(snapshot.processes[1].name == "b");
+  CHECK(snapshot.processes[1].loops.at(0).figures.blocked_ns == 0);
+  CHECK(snapshot.processes[1].loops.at(0).figures.state == LoopState::kEnded);
+  CHECK(snapshot.live_processes == 1);
+  CHECK(snapshot.ended_processes == 1);
+  CHECK(snapshot.deaths_in_stall == 1);
 }
 
 TEST_CASE("a loop keeps its number, and another one never gets it") {
   Watched watched;
   const auto numbers = [&] {
     std::vector<uint64_t> ids;
-    watched.monitor->visit([](const ProcessView&) {}, [&](const LoopView& loop) { ids.push_back(loop.id); });
+    for (const ProcessSnapshot& process : watched.monitor->snapshot().processes)
+      for (const LoopSnapshot& loop : process.loops) ids.push_back(loop.id);
     return ids;
   };
   watched.first->add("a", 1, 1);
@@ -170,26 +175,26 @@ TEST_CASE("what the sources lost is added up") {
   watched.second->lost.dropped_loops = 3;
   watched.first->lost.rejected[Rejection::kForeign] = 1;
   watched.second->lost.rejected[Rejection::kForeign] = 4;
-  const MonitorTotals totals = watched.monitor->visit([](const ProcessView&) {}, [](const LoopView&) {});
-  CHECK(totals.losses.dropped_loops == 5);
-  CHECK(totals.losses.rejected.at(Rejection::kForeign) == 5);
+  const Snapshot snapshot = watched.monitor->snapshot();
+  CHECK(snapshot.losses.dropped_loops == 5);
+  CHECK(snapshot.losses.rejected.at(Rejection::kForeign) == 5);
 }
 
-TEST_CASE("books are kept when it is time, and not before") {
+TEST_CASE("a history gets a column each five seconds, however often it ticks") {
   Watched watched;
   const uint64_t begun = monotonic_now_ns();
   watched.first->add("a", 1, 1);
   const uint64_t loop = watched.only_loop();
   CHECK(watched.monitor->history(loop)->empty());
 
-  uint64_t next = watched.monitor->keep_books(begun);
+  uint64_t next = watched.monitor->tick(begun);
   CHECK(next == begun + kSecond);  // who lives is known within a second
   CHECK(watched.monitor->history(loop)->empty());
 
   // A column each five seconds, whenever it is asked.
   std::vector<size_t> columns;
   for (uint64_t now = begun; now < begun + 21 * kSecond; now = next) {
-    next = watched.monitor->keep_books(now);
+    next = watched.monitor->tick(now);
     REQUIRE(next > now);
     REQUIRE(next <= now + kSecond);
     columns.push_back(watched.monitor->history(loop)->size());
@@ -198,13 +203,87 @@ TEST_CASE("books are kept when it is time, and not before") {
 
   // One that was held up catches up.
   uint64_t later = begun + 42 * kSecond;
-  while (watched.monitor->keep_books(later) <= later) continue;
+  while (watched.monitor->tick(later) <= later) continue;
   CHECK(watched.monitor->history(loop)->size() == 8);
 }
 
-TEST_CASE("a look by the way finds who has come and gone, and reads nothing") {
+TEST_CASE("a tick at which nothing is due finds who has come and gone, and reads nothing") {
   Watched watched;
   const uint64_t begun = monotonic_now_ns();
-  watched.monitor->keep_books(begun + kSecond);
+  watched.monitor->tick(begun + kSecond);
   CHECK(watched.first->refreshes > watched.first->reads);
+}
+
+TEST_CASE("a source that fails costs only its own loops, is counted, and comes back") {
+  set_log_level(LogLevel(static_cast<int>(LogLevel::kError) + 1));
+  Watched watched;
+  watched.first->add("a", 1, 1);
+  watched.second->add("b", 1, 2);
+  CHECK(watched.shown() == Names{"a/7", "b/7"});
+  const uint64_t loop = watched.only_loop();
+  const uint64_t errors = self::errors("listed").value();
+  watched.first->failure = "no";
+  CHECK(watched.shown() == Names{"b/7"});
+  CHECK(self::errors("listed").value() == errors + 1);
+  watched.monitor->tick(monotonic_now_ns());
+  CHECK(self::errors("listed").value() == errors + 2);
+  watched.first->failure = nullptr;
+  CHECK(watched.shown() == Names{"a/7", "b/7"});
+  CHECK(watched.only_loop() == loop);  // with all that was known of it
+  CHECK(self::errors("listed").value() == errors + 2);
+}
+
+namespace {
+
+/// "begin 7 1", "still", "end died": what a listener hears.
+struct Heard {
+  std::vector<std::string> events;
+  StallListener listener() {
+    return [this](const StallEvent& event) {
+      const char* kind = event.kind == StallEventKind::kBegin   ? "begin "
+                         : event.kind == StallEventKind::kStill ? "still "
+                                                                : "end ";
+      events.push_back(kind + event.process + (event.died ? " died" : ""));
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a stall is heard at ticks: that it begins, still lasts, and ends, without a scrape") {
+  Heard heard;
+  Watched watched(heard.listener());
+  ListedProcess& process = watched.first->add("web", 1, 1);
+  watched.second->add("idle", 1, 2).loops[0].activity = Activity::kWaiting;  // the null control
+  const auto tick = [&] { watched.monitor->tick(monotonic_now_ns()); };
+  tick();
+  tick();
+  CHECK(heard.events == Names{"begin web", "still web"});
+  process.loops[0].activity = Activity::kWaiting;
+  process.loops[0].activity_since_ns = monotonic_now_ns();
+  tick();
+  tick();
+  CHECK(heard.events == Names{"begin web", "still web", "end web"});
+}
+
+TEST_CASE("a stall ends with the death of its process") {
+  set_log_level(LogLevel::kError);
+  Heard heard;
+  Watched watched(heard.listener());
+  ListedProcess& process = watched.first->add("web", 1, 1);
+  watched.monitor->tick(monotonic_now_ns());
+  process.dead_since_ns = monotonic_now_ns();
+  watched.monitor->tick(monotonic_now_ns());
+  watched.monitor->tick(monotonic_now_ns());
+  CHECK(heard.events == Names{"begin web", "end web died"});
+}
+
+TEST_CASE("a listener that throws costs nobody else anything") {
+  set_log_level(LogLevel(static_cast<int>(LogLevel::kError) + 1));
+  Watched watched([](const StallEvent&) { throw std::runtime_error("no"); });
+  watched.first->add("web", 1, 1);
+  const uint64_t errors = self::errors("stall_listener").value();
+  watched.monitor->tick(monotonic_now_ns());
+  CHECK(watched.shown() == Names{"web/7"});
+  CHECK(self::errors("stall_listener").value() == errors + 2);
 }

@@ -14,18 +14,29 @@ using nlohmann::json;
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
-constexpr LoopsApiSettings kSettings = {60 * kSecond, kSecond / 10};
+const FigureSettings kFigures = {nearest_bound(kSecond / 10), {0.5}};
 
-/// What a LoopView refers to, and what it holds.
+/// What a LoopSnapshot is made of.
 struct ShownLoop {
-  ProcessView process;
+  ProcessSnapshot process;
   LoopSample sample;
-  uint64_t blocked_ns = 0;
+  LoopContext context;
   Observed window;
-  LoopHistory history;
 
-  LoopView view() const { return {process, sample, 12, blocked_ns, std::nullopt, window, history}; }
+  LoopSnapshot snapshot() const {
+    LoopContext with_history = context;
+    with_history.alive = process.alive;
+    with_history.utilization = LoopHistory().utilization(sample);
+    return {12, sample, window, loop_figures(sample, window, with_history, kFigures)};
+  }
 };
+
+Snapshot empty_snapshot() {
+  Snapshot snapshot;
+  snapshot.window_ns = 60 * kSecond;
+  snapshot.stall_bound = kFigures.stall_bound;
+  return snapshot;
+}
 
 ShownLoop waiting_loop() {
   ShownLoop loop;
@@ -43,11 +54,11 @@ ShownLoop waiting_loop() {
 }
 
 std::string document_of(const ShownLoop& loop) {
-  LoopsDocument document(kSettings);
-  document.add(loop.view());
-  MonitorTotals totals;
-  totals.live_processes = 1;
-  return document.finish(totals);
+  Snapshot snapshot = empty_snapshot();
+  snapshot.live_processes = 1;
+  snapshot.processes.push_back(loop.process);
+  snapshot.processes[0].loops.push_back(loop.snapshot());
+  return loops_json(snapshot);
 }
 
 json only_loop(const ShownLoop& loop) { return json::parse(document_of(loop)).at("loops").at(0); }
@@ -55,7 +66,7 @@ json only_loop(const ShownLoop& loop) { return json::parse(document_of(loop)).at
 }  // namespace
 
 TEST_CASE("loops as JSON: nothing to show") {
-  const json all = json::parse(LoopsDocument(kSettings).finish({}));
+  const json all = json::parse(loops_json(empty_snapshot()));
   CHECK(all.at("loops").empty());
   CHECK(all.at("loops").is_array());
   CHECK(all.at("window_seconds") == 60);
@@ -83,12 +94,12 @@ TEST_CASE("loops as JSON: labels and figures") {
 TEST_CASE("loops as JSON: blocked from the stall threshold on, frozen from a second on") {
   ShownLoop loop = waiting_loop();
   loop.sample.activity = Activity::kAway;
-  loop.blocked_ns = kSecond / 20;
+  loop.context.stopped_for_ns = kSecond / 20;
   CHECK(only_loop(loop).at("state") == "busy");
-  loop.blocked_ns = kSecond / 2;
+  loop.context.stopped_for_ns = kSecond / 2;
   CHECK(only_loop(loop).at("state") == "blocked");
   CHECK(only_loop(loop).at("frozen") == false);
-  loop.blocked_ns = 2 * kSecond;
+  loop.context.stopped_for_ns = 2 * kSecond;
   CHECK(only_loop(loop).at("state") == "frozen");
   CHECK(only_loop(loop).at("frozen") == true);
   CHECK(only_loop(loop).at("blocked_seconds") == 2);

@@ -242,8 +242,7 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
     observed = time_totals(sample).observed_ns();
     const TimeTotals totals = time_totals(sample);
     const LatencyHistogram histogram =
-        LatencyDistribution(
-            {sample.iterations, totals.wait_ns + totals.poll_ns, totals.open_iteration_ns, 0})
+        LatencyDistribution({sample.iterations, totals.wait_ns + totals.poll_ns, totals.open_iteration_ns, 0})
             .histogram({10 * kMs});
     REQUIRE(histogram.counts.size() >= last.counts.size());
     for (size_t k = 0; k < last.counts.size(); k++) REQUIRE(histogram.counts[k] >= last.counts[k]);

@@ -1,10 +1,12 @@
-#include "exporter/web/site.h"
+#include "exporter/web/routes.h"
 
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "exporter/metrics/exposition/exposition.h"
+#include "exporter/web/loops_api.h"
 #include "exporter/web/page.h"
 
 namespace looptap {
@@ -42,23 +44,23 @@ WebResponse json_response(std::string body) {
 
 }  // namespace
 
-WebHandler make_site(LoopCollector& collector, LoopMonitor& monitor, const LoopsApiSettings& api,
-                     const std::string& telemetry_path) {
-  return [&collector, &monitor, api, telemetry_path](const WebRequest& request) {
+WebHandler make_routes(LoopCollector& collector, LoopMonitor& monitor, std::function<bool()> is_healthy,
+                       const std::string& telemetry_path) {
+  return [&collector, &monitor, is_healthy = std::move(is_healthy),
+          telemetry_path](const WebRequest& request) {
     WebResponse response;
     if (request.path == telemetry_path) {
       const ExpositionFormat format = choose_format(request.accept);
       response.content_type = content_type(format);
       response.body = collector.collect(format);
     } else if (request.path == "/-/healthy") {
-      response.body = "looptap is healthy\n";
+      const bool healthy = is_healthy();
+      response.status = healthy ? 200 : 503;
+      response.body = healthy ? "looptap is healthy\n" : "looptap hangs: its monitor has not run for 10 s\n";
     } else if (request.path == "/-/ready") {
       response.body = "looptap is ready\n";
     } else if (request.path == kLoopsPath) {
-      LoopsDocument document(api);
-      const auto add = [&](const LoopView& loop) { document.add(loop); };
-      const MonitorTotals totals = monitor.visit([](const ProcessView&) {}, add);
-      response = json_response(document.finish(totals));
+      response = json_response(loops_json(monitor.snapshot()));
     } else if (const auto id = history_wanted(request.path)) {
       const auto columns = monitor.history(*id);
       response = columns ? json_response(history_json(*columns)) : not_found();

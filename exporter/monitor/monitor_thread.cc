@@ -1,0 +1,58 @@
+#include "exporter/monitor/monitor_thread.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "exporter/base/log.h"
+#include "exporter/base/monotonic_clock.h"
+
+namespace looptap {
+
+namespace {
+constexpr uint64_t kRetry_ns = 1'000'000'000;
+}
+
+MonitorThread::MonitorThread(std::function<uint64_t(uint64_t now_ns)> tick)
+    : tick_(std::move(tick)),
+      errors_(self::errors("tick")),
+      ticked_ns_(monotonic_now_ns()),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+bool MonitorThread::is_alive(uint64_t now_ns) const {
+  const uint64_t ticked_ns = ticked_ns_.load(std::memory_order_relaxed);
+  return now_ns < ticked_ns || now_ns - ticked_ns < kHangs_ns;
+}
+
+uint64_t MonitorThread::tick_or_count(uint64_t now_ns) {
+  std::string failure;
+  uint64_t next_ns = now_ns + kRetry_ns;
+  try {
+    next_ns = tick_(now_ns);
+  } catch (const std::exception& error) {
+    failure = error.what();
+    if (failure.empty()) failure = "unknown";
+    errors_.increment();
+  }
+  if (failure != failure_)
+    log(failure.empty() ? LogLevel::kInfo : LogLevel::kError,
+        failure.empty() ? "the monitor works again" : "the monitor fails, and goes on trying: " + failure);
+  failure_ = std::move(failure);
+  return next_ns;
+}
+
+void MonitorThread::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "monitor");
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    const uint64_t next_ns = tick_or_count(monotonic_now_ns());
+    ticked_ns_.store(monotonic_now_ns(), std::memory_order_relaxed);
+    // steady_clock is CLOCK_MONOTONIC.
+    const std::chrono::steady_clock::time_point next{std::chrono::nanoseconds(next_ns)};
+    wake_.wait_until(lock, stop, next, [] { return false; });
+  }
+}
+
+}  // namespace looptap
