@@ -26,7 +26,7 @@ struct Observed {
   uint64_t open_at_start_ns = 0;  ///< age it had (or one closed in the span had) at the span's start
 };
 
-/// DESIGN's T.
+/// T of docs/design.md.
 uint64_t observed_ns(const Observed& observed);
 
 /// Upper bounds are in nanoseconds, inclusive, ascending, without the infinite one.

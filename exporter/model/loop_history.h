@@ -21,7 +21,7 @@ struct HistoryColumn {
   uint32_t ended_unix_s = 0;
   float p50_seconds = 0, p95_seconds = 0,
         p99_seconds = 0;                         ///< of the latency in this span; NaN: none observed
-  float busy_seconds = 0, observed_seconds = 0;  ///< DESIGN's busy and T
+  float busy_seconds = 0, observed_seconds = 0;  ///< docs/design.md: busy, and T
   float blocked_seconds = 0;                     ///< at the end of the span; 0: not blocked
   std::array<uint8_t, kClasses> log_counts{};    ///< closed iterations, as of log_count()
 

@@ -73,7 +73,7 @@ struct TimeTotals {
   uint64_t closed_iterations_ns = 0;
 
   uint64_t busy_ns() const { return closed_iterations_ns + open_iteration_ns + poll_ns; }
-  uint64_t observed_ns() const { return busy_ns() + wait_ns; }  ///< DESIGN's T
+  uint64_t observed_ns() const { return busy_ns() + wait_ns; }  ///< docs/design.md: T
 };
 TimeTotals time_totals(const LoopSample& sample);
 
