@@ -13,7 +13,7 @@ class Deaths(LooptapTest):
         wait_until(lambda: 'ready' in program.out, f'{program} is ready')
         return program
 
-    def test_killed_in_a_stall_is_told(self):
+    def test_process_killed_in_a_stall_is_counted_and_logged(self):
         metrics = self.serve()
         program = self.frozen_program()
         program.say('60')
@@ -24,7 +24,7 @@ class Deaths(LooptapTest):
         self.assertRegex(metrics.program.err, r'died without exiting while loop 0 .* had been away for at least')
         self.assertEqual(metrics.scrape().value('eventloop_blocked_seconds'), 0)
 
-    def test_killed_while_it_waits_is_not(self):
+    def test_process_killed_while_it_waits_is_not_counted(self):
         metrics = self.serve()
         program = self.frozen_program()
         wait_until(lambda: metrics.scrape().value('eventloop_wait_seconds_total') > 0.3, 'it waits')
@@ -33,7 +33,7 @@ class Deaths(LooptapTest):
         wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its death is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
 
-    def test_exit_at_the_end_of_a_stall_is_not(self):
+    def test_exit_at_the_end_of_a_stall_is_not_counted(self):
         metrics = self.serve()
         program = self.start([PYTHON, '-c', """
 import select, sys, time

@@ -84,7 +84,7 @@ class Cancelled(VictimTest):
     def test_thread_cancelled_in_its_wait_runs_its_destructors_and_waits_no_more(self):
         self.run_until_gone('wait')
 
-    def test_loop_of_a_thread_that_is_gone_is_not_blocked_and_goes_on_in_another(self):
+    def test_loop_of_an_ended_thread_is_not_blocked_and_counts_the_waits_of_the_next(self):
         self.run_until_gone('end')
 
     def test_cancelled_program_prints_the_same_without_the_probe(self):

@@ -66,5 +66,5 @@ class Close(LooptapTest):
     def test_by_close_ends_the_loop(self):
         self.assertEqual(self.ended('close').label_values('loop'), {'0'})
 
-    def test_instances_that_nobody_closes_are_three_loops(self):
+    def test_three_instances_that_are_not_closed_are_three_loops(self):
         self.assertEqual(self.ended('nothing').label_values('loop'), {'0', '1', '2'})

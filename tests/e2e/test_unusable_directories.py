@@ -107,7 +107,7 @@ class Limits(HostileTest):
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
         self.assertEqual((program.returncode, program.stdout), (0, b'5\n'))
 
-    def test_verbose_probe_raises_no_signal_where_nobody_reads_its_line(self):
+    def test_verbose_probe_raises_no_signal_when_stderr_is_a_closed_pipe(self):
         reading, writing = os.pipe()
         os.close(reading)
         program = subprocess.run(
