@@ -8,7 +8,8 @@
 #include "bpf/threads.h"
 
 enum {
-  MOST_LOOPS_LOOKED_AT = 256, /* of one process, the newest first, when a slot is sought or loops are swept */
+  MOST_LOOPS_VISITED =
+      256, /* of one process, the newest first, when a slot is sought or closed loops are reaped */
   NO_SLOT = -1
 };
 
@@ -30,7 +31,7 @@ __noinline int end_instance(uint32_t slot, uint64_t now_ns) {
   if (!owner) return 0;
   looptap_end(ALL_LOOPS, &nobody, slot, now_ns);
   close_queue(owner->instance);
-  instance.life = owner->life;
+  instance.generation = owner->generation;
   instance.file = owner->file;
   known = bpf_map_lookup_elem(&instances, &instance);
   if (known && *known == slot) bpf_map_delete_elem(&instances, &instance);
@@ -44,10 +45,10 @@ static __always_inline int is_closed(struct task_struct* task, const struct loop
 }
 
 /* Ends the loop of the slot if it is closed. Returns `next` of the slot. */
-__noinline int end_if_closed(uint32_t slot, uint64_t life, uint64_t now_ns) {
+__noinline int end_if_closed(uint32_t slot, uint64_t generation, uint64_t now_ns) {
   struct looptap_slot_owner* owner = owner_of(slot);
   uint32_t next;
-  if (!owner || owner->life != life) return 0;
+  if (!owner || owner->generation != generation) return 0;
   next = owner->next;
   if (!is_ended(slot) && is_closed(bpf_get_current_task_btf(), owner)) end_instance(slot, now_ns);
   return next;
@@ -66,35 +67,35 @@ __noinline int take_over(uint32_t slot, uint64_t now_ns) {
                            now_ns);
 }
 
-static __always_inline struct looptap_process* process_of(struct task_struct* task, uint64_t life,
+static __always_inline struct looptap_process* process_of(struct task_struct* task, uint64_t generation,
                                                           uint64_t now_ns) {
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &generation);
   struct task_struct* leader = task->group_leader;
   struct looptap_process begun = {};
   if (process) return process;
-  begun.life = life;
+  begun.generation = generation;
   begun.began_ns = now_ns;
   begun.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
   begun.tgid = task->tgid;
   begun.pid = own_number(leader, &begun.pid_namespace);
   BPF_CORE_READ_INTO(&begun.comm, leader, comm);
-  bpf_map_update_elem(&processes, &life, &begun, BPF_NOEXIST);
-  return bpf_map_lookup_elem(&processes, &life);
+  bpf_map_update_elem(&processes, &generation, &begun, BPF_NOEXIST);
+  return bpf_map_lookup_elem(&processes, &generation);
 }
 
 /* Ends the loops of the calling process whose instance is closed: nobody may have seen it. */
-static __always_inline void end_closed(uint64_t life, uint32_t newest, uint64_t now_ns) {
+static __always_inline void end_closed(uint64_t generation, uint32_t newest, uint64_t now_ns) {
   uint32_t next = newest, i;
-  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) next = end_if_closed(next - 1, life, now_ns);
+  for (i = 0; i < MOST_LOOPS_VISITED && next; i++) next = end_if_closed(next - 1, generation, now_ns);
 }
 
 /* The slot of an ended loop of this thread, or of one that is gone and bore its name; NO_SLOT: none. */
-__noinline int find_ended_slot(uint64_t life, uint32_t newest, uint64_t now_ns) {
+__noinline int find_ended_slot(uint64_t generation, uint32_t newest, uint64_t now_ns) {
   uint32_t next = newest, i;
-  end_closed(life, newest, now_ns);
-  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
+  end_closed(generation, newest, now_ns);
+  for (i = 0; i < MOST_LOOPS_VISITED && next; i++) {
     struct looptap_slot_owner* owner = owner_of(next - 1);
-    if (!owner || owner->life != life) break;
+    if (!owner || owner->generation != generation) break;
     if (take_over(next - 1, now_ns)) return next - 1;
     next = owner->next;
   }
@@ -114,7 +115,7 @@ static __always_inline void list_slot(struct looptap_process* process, struct lo
 }
 
 /* The first wait on an instance. Returns its slot, or NO_SLOT: it is no instance, or there is no room. */
-__noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is_ring) {
+__noinline int claim_slot(uint64_t generation, uint64_t file, uint32_t fd, uint32_t is_ring) {
   struct task_struct* task = bpf_get_current_task_btf();
   struct looptap_instance instance = {};
   struct looptap_slot_owner* owner;
@@ -125,10 +126,10 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
   uint32_t slot, *known;
   int ended;
 
-  instance.life = life;
+  instance.generation = generation;
   instance.file = file;
   known = bpf_map_lookup_elem(&instances, &instance);
-  if (known && (owner = owner_of(*known)) && owner->file == file && owner->life == life &&
+  if (known && (owner = owner_of(*known)) && owner->file == file && owner->generation == generation &&
       !is_ended(*known)) {
     owner->fd = fd;
     return *known;
@@ -136,13 +137,13 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
   if (known) bpf_map_delete_elem(&instances, &instance);
   if (operations_of(file) != (is_ring ? ring_operations : epoll_operations)) return NO_SLOT;
   state = known_thread(task);
-  process = process_of(task, life, now_ns);
+  process = process_of(task, generation, now_ns);
   if (!state || !process) {
     looptap_fetch_add(&dropped_loops, 1);
     return NO_SLOT;
   }
 
-  ended = find_ended_slot(life, process->newest, now_ns);
+  ended = find_ended_slot(generation, process->newest, now_ns);
   slot = ended;
   if (ended < 0 && bpf_map_pop_elem(&free_slots, &slot)) {
     looptap_fetch_add(&dropped_loops, 1);
@@ -151,7 +152,7 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
   owner = owner_of(slot);
   loop = looptap_loop_at(ALL_LOOPS, slot);
   if (!owner || !loop) return NO_SLOT;
-  owner->life = life;
+  owner->generation = generation;
   owner->file = file;
   owner->fd = fd;
   owner->is_ring = is_ring;
@@ -180,22 +181,22 @@ __noinline int claim_slot(uint64_t life, uint64_t file, uint32_t fd, uint32_t is
 }
 
 /* An instance is born: whatever had its address before is no more. */
-static __always_inline void instance_born(uint64_t life, uint64_t file) {
+static __always_inline void instance_born(uint64_t generation, uint64_t file) {
   struct looptap_instance instance = {};
   uint32_t* slot;
-  instance.life = life;
+  instance.generation = generation;
   instance.file = file;
   slot = bpf_map_lookup_elem(&instances, &instance);
   if (slot) end_instance(*slot, bpf_ktime_get_ns());
 }
 
 /* A descriptor is being closed. Its instance ends, unless another descriptor of the process stands for it. */
-__noinline int close_instance(uint64_t life, uint64_t file, uint32_t fd) {
+__noinline int close_instance(uint64_t generation, uint64_t file, uint32_t fd) {
   struct looptap_instance instance = {};
   struct looptap_slot_owner* owner;
   uint32_t* slot;
   int other;
-  instance.life = life;
+  instance.generation = generation;
   instance.file = file;
   slot = bpf_map_lookup_elem(&instances, &instance);
   if (!slot || !(owner = owner_of(*slot))) return 0;

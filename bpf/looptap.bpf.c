@@ -49,7 +49,9 @@ FEXIT(dup3) { return descriptors_changed(); }
 
 /* Every event of the machine that an epoll instance is told of. */
 SEC("?fentry/ep_poll_callback")
-int epoll_told(const uint64_t* context) { return descriptor_ready(context[0], (uint32_t)context[3]); }
+int ep_poll_callback_entry(const uint64_t* context) {
+  return descriptor_ready(context[0], (uint32_t)context[3]);
+}
 
 /* The tracepoints of single syscalls. For i386 and x32 callers the kernel does not run them. */
 
@@ -90,10 +92,10 @@ SEC("?uretprobe") int return_epoll_create(const struct pt_regs* registers) {
   return epoll_created((int)CALL_RESULT(registers));
 }
 
-/* The lives of processes and threads. */
+/* How processes and threads begin and end. */
 
 SEC("tp_btf/sched_process_fork")
-int process_forked(const uint64_t* context) {
+int process_fork(const uint64_t* context) {
   struct task_struct* child = (struct task_struct*)context[1];
   struct wanted_name name;
   uint32_t tgid = child->tgid;
@@ -106,18 +108,18 @@ int process_forked(const uint64_t* context) {
 }
 
 SEC("tp_btf/sched_process_exec")
-int process_began_anew(const uint64_t* context) {
+int process_exec(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[0];
   uint32_t tgid = task->tgid, by_pid = 0;
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
   struct thread_state* state = known_thread(task);
   struct wanted_name name;
   if (target) {
-    end_life(target->life, 0, bpf_ktime_get_ns());
+    end_generation(target->generation, 0, bpf_ktime_get_ns());
     by_pid = target->by_pid;
     remove_target(tgid);
   }
-  if (state) state->life = 0; /* the only thread that there is now */
+  if (state) state->generation = 0; /* the only thread that there is now */
   bpf_map_delete_elem(&excluded, &tgid);
   read_name(task, &name);
   if (by_pid || is_wanted(task, &name)) add_target(tgid, by_pid);
@@ -125,7 +127,7 @@ int process_began_anew(const uint64_t* context) {
 }
 
 SEC("tp_btf/task_rename")
-int process_renamed(const uint64_t* context) {
+int process_rename(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[0];
   uint32_t tgid = task->tgid;
   struct wanted_name name = {};
@@ -136,7 +138,7 @@ int process_renamed(const uint64_t* context) {
 }
 
 SEC("tp_btf/cgroup_attach_task")
-int process_moved(const uint64_t* context) {
+int cgroup_attach(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[2];
   uint32_t tgid = task->tgid;
   struct wanted_name name;
@@ -147,21 +149,21 @@ int process_moved(const uint64_t* context) {
 }
 
 SEC("tp_btf/sched_process_exit")
-int thread_ended(const uint64_t* context) {
+int thread_exit(const uint64_t* context) {
   struct task_struct* task = (struct task_struct*)context[0];
   uint32_t tgid = task->tgid;
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
   enum { SIGNAL = 0x7f };
   if (!target) return 0;
-  end_thread(target->life, 0);
+  end_thread(target->generation, 0);
   if (BPF_CORE_READ(task, signal, live.counter) == 0) {
-    end_life(target->life, (task->exit_code & SIGNAL) != 0, bpf_ktime_get_ns());
+    end_generation(target->generation, (task->exit_code & SIGNAL) != 0, bpf_ktime_get_ns());
     remove_target(tgid);
   }
   return 0;
 }
 
-/* Over all processes that the exporter can see; what for, `iterator_does` says. */
+/* Over all processes that the exporter can see; what for, `iterator_mode` says. */
 
 static __always_inline uint32_t number_in_our_namespace(struct task_struct* task) {
   unsigned int level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
@@ -169,16 +171,16 @@ static __always_inline uint32_t number_in_our_namespace(struct task_struct* task
   return BPF_CORE_READ(pid, numbers[level].nr);
 }
 
-static __always_inline void learn(struct task_struct* task) {
+static __always_inline void discover(struct task_struct* task) {
   uint64_t ring;
   if (task != bpf_get_current_task_btf()) return;
   own_tgid = task->tgid;
-  epoll_operations = operations_of(file_behind(task, learn_epoll_fd));
-  ring = file_behind(task, learn_ring_fd);
+  epoll_operations = operations_of(file_behind(task, discover_epoll_fd));
+  ring = file_behind(task, discover_ring_fd);
   ring_operations = ring ? operations_of(ring) : 0;
 }
 
-static __always_inline void adopt(struct task_struct* task) {
+static __always_inline void scan(struct task_struct* task) {
   uint32_t tgid = task->tgid, pid = number_in_our_namespace(task);
   uint32_t by_pid = bpf_map_lookup_elem(&wanted_pids, &pid) != 0;
   struct wanted_name name;
@@ -187,26 +189,26 @@ static __always_inline void adopt(struct task_struct* task) {
   if (by_pid || is_wanted(task, &name)) add_target(tgid, by_pid);
 }
 
-static __always_inline void sweep(struct task_struct* task) {
+static __always_inline void reap(struct task_struct* task) {
   uint32_t tgid = task->tgid, next, i;
   struct looptap_target* target = bpf_map_lookup_elem(&targets, &tgid);
-  uint64_t life = target ? target->life : 0;
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+  uint64_t generation = target ? target->generation : 0;
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &generation);
   next = process ? process->newest : 0;
-  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
+  for (i = 0; i < MOST_LOOPS_VISITED && next; i++) {
     struct looptap_slot_owner* owner = owner_of(next - 1);
-    if (!owner || owner->life != life) break;
+    if (!owner || owner->generation != generation) break;
     if (!is_ended(next - 1) && is_closed(task, owner)) end_instance(next - 1, bpf_ktime_get_ns());
     next = owner->next;
   }
 }
 
 SEC("iter/task")
-int look_at_processes(struct bpf_iter__task* context) {
+int iterate_processes(struct bpf_iter__task* context) {
   struct task_struct* task = context->task;
   if (!task || task->pid != task->tgid) return 0;
-  if (iterator_does == LOOPTAP_LEARN) learn(task);
-  if (iterator_does == LOOPTAP_ADOPT) adopt(task);
-  if (iterator_does == LOOPTAP_SWEEP) sweep(task);
+  if (iterator_mode == LOOPTAP_DISCOVER) discover(task);
+  if (iterator_mode == LOOPTAP_SCAN) scan(task);
+  if (iterator_mode == LOOPTAP_REAP) reap(task);
   return 0;
 }

@@ -43,7 +43,7 @@ struct bpf_iter__task_vma {
 uint32_t mappings_of; /* the thread group whose files are told */
 
 SEC("iter/task_vma")
-int look_at_mappings(struct bpf_iter__task_vma* context) {
+int iterate_mappings(struct bpf_iter__task_vma* context) {
   struct looptap_mapped_file mapped = {};
   struct task_struct* task = context->task;
   struct vm_area_struct* mapping = context->vma;

@@ -100,7 +100,7 @@ struct {
   __type(value, uint32_t);
 } wanted_cgroups SEC(".maps");
 
-/* By the pid in the exporter's namespace; for LOOPTAP_ADOPT. */
+/* By the pid in the exporter's namespace; for LOOPTAP_SCAN. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 64);
@@ -117,13 +117,13 @@ enum { TARGET_MARKS = 1 << 14 };
 uint32_t target_marks[TARGET_MARKS];
 uint32_t exclusions; /* targets that the exporter has taken back so far */
 
-uint64_t lives, thread_numbers; /* given so far */
-uint64_t dropped_loops;         /* that found no slot */
-uint64_t dropped_targets;       /* processes for which there was no room */
-uint32_t own_tgid;              /* the exporter's, in the initial PID namespace */
-uint32_t match_older_cgroups;   /* some of the wanted are in hierarchies of v1 */
-uint32_t iterator_does;         /* LOOPTAP_LEARN, ... */
-uint32_t learn_epoll_fd, learn_ring_fd;
+uint64_t generations, thread_numbers; /* given so far */
+uint64_t dropped_loops;               /* that found no slot */
+uint64_t dropped_targets;             /* processes for which there was no room */
+uint32_t own_tgid;                    /* the exporter's, in the initial PID namespace */
+uint32_t match_older_cgroups;         /* some of the wanted are in hierarchies of v1 */
+uint32_t iterator_mode;               /* LOOPTAP_DISCOVER, ... */
+uint32_t discover_epoll_fd, discover_ring_fd;
 uint64_t epoll_operations, ring_operations; /* the f_op of such files */
 
 #endif

@@ -1,7 +1,7 @@
 /* What the programs tell the exporter beside the slots: which process and which epoll instance a slot is for.
  * Fixed-width and the same for both sides, which are built together.
  *
- * A life is what a process is from its start, or from an exec, to the next exec or its end. Its number is
+ * A generation is what a process is from its start, or from an exec, to the next exec or its end. Its number is
  * given once, as long as the programs are loaded.
  */
 #ifndef LOOPTAP_BPF_RECORDS_H
@@ -18,17 +18,17 @@ enum {
 
 /* Map `targets`, by the thread group's id in the initial PID namespace. */
 struct looptap_target {
-  uint64_t life;
+  uint64_t generation;
   uint32_t by_pid; /* named by --bpf.target=pid:N: stays a target past exec */
   uint32_t reserved;
 };
 
-/* Map `processes`, by life: those that have a loop, or had one. */
+/* Map `processes`, by generation: those that have a loop, or had one. */
 struct looptap_process {
-  uint64_t life;
+  uint64_t generation;
   uint64_t began_ns;          /* CLOCK_MONOTONIC: when its first loop was seen */
   uint64_t exiting_ns;        /* CLOCK_MONOTONIC: it has called exit_group; 0: not so far */
-  uint64_t ended_ns;          /* CLOCK_MONOTONIC: it was gone, or by exec another; 0: it lives */
+  uint64_t ended_ns;          /* CLOCK_MONOTONIC: it was gone, or by exec another; 0: it is alive */
   uint64_t start_boottime_ns; /* since boot, suspend included */
   uint64_t pid_namespace;     /* inode */
   uint32_t tgid;              /* in the initial PID namespace */
@@ -44,7 +44,7 @@ enum { LOOPTAP_BPF_REGISTERED = 1u << 31 }; /* in an fd: a registered ring's ind
 
 /* Map `owners`: whom the slot of the same index is for. Zero: it is free. */
 struct looptap_slot_owner {
-  uint64_t life;
+  uint64_t generation;
   uint64_t file;     /* address of the epoll instance's or the ring's struct file */
   uint32_t number;   /* 1 + the loop's ordinal in the process; 0: not ready yet */
   uint32_t fd;       /* a descriptor that stands for it */
@@ -61,9 +61,9 @@ struct looptap_event_queue {
   uint64_t counts[LOOPTAP_BUCKETS]; /* the others, by bucket of preload/histogram_scheme.h */
 };
 
-/* Map `instances`: the slot of an instance that lives. */
+/* Map `instances`: the slot of an instance that is open. */
 struct looptap_instance {
-  uint64_t life;
+  uint64_t generation;
   uint64_t file;
 };
 
@@ -82,9 +82,9 @@ struct looptap_wanted_cgroup {
 
 /* What the iterator is to do: set before it is run. */
 enum {
-  LOOPTAP_LEARN = 1, /* note what epoll instances and rings look like, from the exporter's own */
-  LOOPTAP_ADOPT = 2, /* make the processes that match targets */
-  LOOPTAP_SWEEP = 3  /* end the loops whose instance is closed */
+  LOOPTAP_DISCOVER = 1, /* note what epoll instances and rings look like, from the exporter's own */
+  LOOPTAP_SCAN = 2,     /* make the processes that match targets */
+  LOOPTAP_REAP = 3      /* end the loops whose instance is closed */
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* Which processes are measured, and when their lives begin and end. */
+/* Which processes are measured, and when their generations begin and end. */
 #ifndef LOOPTAP_BPF_TARGETS_H
 #define LOOPTAP_BPF_TARGETS_H
 
@@ -67,7 +67,7 @@ static __always_inline void add_target(uint32_t tgid, uint32_t by_pid) {
   struct looptap_target target = {};
   long result;
   if (bpf_map_lookup_elem(&excluded, &tgid)) return;
-  target.life = looptap_fetch_add(&lives, 1) + 1;
+  target.generation = looptap_fetch_add(&generations, 1) + 1;
   target.by_pid = by_pid;
   mark_target(tgid, 1);
   result = bpf_map_update_elem(&targets, &tgid, &target, BPF_NOEXIST);
@@ -75,8 +75,8 @@ static __always_inline void add_target(uint32_t tgid, uint32_t by_pid) {
   if (result && result != EXISTS) looptap_fetch_add(&dropped_targets, 1);
 }
 
-static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now_ns) {
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &life);
+static __always_inline void end_generation(uint64_t generation, int was_killed, uint64_t now_ns) {
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &generation);
   if (!process) return;
   process->was_killed = was_killed;
   looptap_store_release(&process->ended_ns, now_ns); /* pairs with the exporter's MappedArray::read() */
@@ -84,12 +84,12 @@ static __always_inline void end_life(uint64_t life, int was_killed, uint64_t now
 
 /* A thread has ended: its loops have no owner any more. */
 static __always_inline void disown_slots(struct thread_state* state, uint64_t now_ns) {
-  struct looptap_process* process = bpf_map_lookup_elem(&processes, &state->life);
+  struct looptap_process* process = bpf_map_lookup_elem(&processes, &state->generation);
   uint32_t next = process ? process->newest : 0, i;
-  for (i = 0; i < MOST_LOOPS_LOOKED_AT && next; i++) {
+  for (i = 0; i < MOST_LOOPS_VISITED && next; i++) {
     struct looptap_slot_owner* owner = owner_of(next - 1);
     struct looptap_loop* loop = looptap_loop_at(ALL_LOOPS, next - 1);
-    if (!owner || !loop || owner->life != state->life) break;
+    if (!owner || !loop || owner->generation != state->generation) break;
     if ((owner->fd & LOOPTAP_BPF_REGISTERED) && looptap_load_relaxed(&loop->owner) == state->thread.number)
       end_instance(next - 1, now_ns);
     looptap_disown(loop, &state->thread);
@@ -99,22 +99,22 @@ static __always_inline void disown_slots(struct thread_state* state, uint64_t no
 
 /* The calling thread ends, and its process goes on: more threads than `others` have not begun to end. Of a
  * process that ends the figures stay as they are. */
-static __always_inline void end_thread(uint64_t life, int others) {
+static __always_inline void end_thread(uint64_t generation, int others) {
   struct task_struct* task = bpf_get_current_task_btf();
   struct thread_state* state = known_thread(task);
   uint64_t now_ns;
-  if (!state || state->life != life || is_exiting(task)) return;
+  if (!state || state->generation != generation || is_exiting(task)) return;
   if (BPF_CORE_READ(task, signal, live.counter) <= others) return;
   now_ns = bpf_ktime_get_ns();
   looptap_thread_ends(ALL_LOOPS, &state->thread, now_ns);
   disown_slots(state, now_ns);
-  state->life = 0; /* once is enough */
+  state->generation = 0; /* once is enough */
 }
 
 /* Before Linux 6.16 the kernel tells of a thread's end when others may have joined it, and followed it, already. */
 static __always_inline int thread_exiting(void) {
-  uint64_t life = life_of_current();
-  if (life) end_thread(life, 1);
+  uint64_t generation = generation_of_current();
+  if (generation) end_thread(generation, 1);
   return 0;
 }
 

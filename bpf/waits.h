@@ -8,9 +8,9 @@
 static __always_inline int enter_loop(struct thread_state* state, uint64_t file, uint32_t fd,
                                       int64_t timeout_ns, uint32_t is_ring) {
   struct looptap_slot_owner* owner = owner_of(state->slot);
-  if (!owner || state->file != file || state->fd != fd || owner->file != file || owner->life != state->life ||
-      is_ended(state->slot)) {
-    int slot = claim_slot(state->life, file, fd, is_ring);
+  if (!owner || state->file != file || state->fd != fd || owner->file != file ||
+      owner->generation != state->generation || is_ended(state->slot)) {
+    int slot = claim_slot(state->generation, file, fd, is_ring);
     if (slot < 0) return 0;
     state->file = file;
     state->fd = fd;
@@ -43,7 +43,7 @@ __noinline int leave(int64_t result) {
   if (result == INTERRUPTED && is_exiting(task)) return 0;
   state->is_waiting = 0;
   owner = owner_of(state->slot);
-  if (!owner || owner->life != state->life) return 0;
+  if (!owner || owner->generation != state->generation) return 0;
   if (owner->is_ring) result = completions_in(owner->file);
   looptap_leave(ALL_LOOPS, &state->thread, state->slot, state->number, now_ns, result);
   if (measure_event_queues && owner->instance) leave_queue(state, owner, now_ns, result);
@@ -92,34 +92,34 @@ static __always_inline int enter_ring(uint32_t fd, uint32_t least, uint32_t flag
 }
 
 static __always_inline int epoll_created(int64_t fd) {
-  uint64_t life, file;
+  uint64_t generation, file;
   if (fd < 0) return 0;
-  life = life_of_current();
-  if (!life) return 0;
+  generation = generation_of_current();
+  if (!generation) return 0;
   file = file_behind(bpf_get_current_task_btf(), fd);
-  if (file) instance_born(life, file);
+  if (file) instance_born(generation, file);
   return 0;
 }
 
 static __always_inline int closing(uint32_t fd) {
-  uint64_t life = life_of_current(), file;
-  if (!life) return 0;
+  uint64_t generation = generation_of_current(), file;
+  if (!generation) return 0;
   file = file_behind(bpf_get_current_task_btf(), fd);
-  return file ? close_instance(life, file, fd) : 0;
+  return file ? close_instance(generation, file, fd) : 0;
 }
 
 /* Any number of descriptors may have been closed, or replaced. */
 static __always_inline int descriptors_changed(void) {
-  uint64_t life = life_of_current();
-  struct looptap_process* process = life ? bpf_map_lookup_elem(&processes, &life) : 0;
-  if (process) end_closed(life, process->newest, bpf_ktime_get_ns());
+  uint64_t generation = generation_of_current();
+  struct looptap_process* process = generation ? bpf_map_lookup_elem(&processes, &generation) : 0;
+  if (process) end_closed(generation, process->newest, bpf_ktime_get_ns());
   return 0;
 }
 
 /* The process ends. What it still does, such as giving back its memory, is no iteration. */
 static __always_inline int exiting(void) {
-  uint64_t life = life_of_current();
-  struct looptap_process* process = life ? bpf_map_lookup_elem(&processes, &life) : 0;
+  uint64_t generation = generation_of_current();
+  struct looptap_process* process = generation ? bpf_map_lookup_elem(&processes, &generation) : 0;
   /* Pairs with the exporter's MappedArray::read(). */
   if (process) looptap_store_release(&process->exiting_ns, bpf_ktime_get_ns());
   return 0;

@@ -102,7 +102,7 @@ struct BpfPrograms::Loaded {
   /// Whether the program is one of the hook's.
   bool is_chosen(const bpf_program* program) const {
     const std::string section = bpf_program__section_name(program);
-    if (program == skeleton->progs.epoll_told) return with_event_queues;
+    if (program == skeleton->progs.ep_poll_callback_entry) return with_event_queues;
     switch (hook) {
       case BpfHook::kFentry:
         return section.starts_with("fentry/") || section.starts_with("fexit/");
@@ -153,12 +153,12 @@ struct BpfPrograms::Loaded {
                    (refused ? " (some kernels want CAP_SYS_ADMIN for it)" : ""));
   }
 
-  void attach_lives() {
+  void attach_process_events() {
     for (bpf_program* program :
-         {skeleton->progs.process_forked, skeleton->progs.process_began_anew, skeleton->progs.process_renamed,
-          skeleton->progs.process_moved, skeleton->progs.thread_ended})
+         {skeleton->progs.process_fork, skeleton->progs.process_exec, skeleton->progs.process_rename,
+          skeleton->progs.cgroup_attach, skeleton->progs.thread_exit})
       attach(program);
-    iterator = bpf_program__attach_iter(skeleton->progs.look_at_processes, nullptr);
+    iterator = bpf_program__attach_iter(skeleton->progs.iterate_processes, nullptr);
     if (!iterator) throw Refused(std::string("cannot look at the processes that run: ") + strerror(errno));
   }
 
@@ -220,8 +220,8 @@ struct BpfPrograms::Loaded {
     }
   }
 
-  void look_at_processes(uint32_t what) {
-    skeleton->bss->iterator_does = what;
+  void iterate_processes(uint32_t what) {
+    skeleton->bss->iterator_mode = what;
     const int fd = bpf_iter_create(bpf_link__fd(iterator));
     if (fd < 0) throw std::runtime_error("cannot look at the processes that run: " + reason(fd));
     char nothing[64];
@@ -238,7 +238,7 @@ struct BpfPrograms::Loaded {
     parameters.link_info = &only_it;
     parameters.link_info_len = sizeof only_it;
     std::vector<std::string> names;
-    bpf_link* link = bpf_program__attach_iter(skeleton->progs.look_at_mappings, &parameters);
+    bpf_link* link = bpf_program__attach_iter(skeleton->progs.iterate_mappings, &parameters);
     const int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
     if (fd < 0) log(LogLevel::kDebug, "cannot look at what a process maps: " + reason(fd));
     looptap_mapped_file mapped;
@@ -249,13 +249,13 @@ struct BpfPrograms::Loaded {
   }
 
   /// From an epoll instance and a ring of our own the programs learn how to tell them from other files.
-  void learn() {
+  void discover() {
     const int instance = epoll_create1(EPOLL_CLOEXEC);
     io_uring_params parameters{};
     const int ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));  // may be switched off
-    skeleton->bss->learn_epoll_fd = static_cast<uint32_t>(instance);
-    skeleton->bss->learn_ring_fd = static_cast<uint32_t>(ring);
-    look_at_processes(LOOPTAP_LEARN);
+    skeleton->bss->discover_epoll_fd = static_cast<uint32_t>(instance);
+    skeleton->bss->discover_ring_fd = static_cast<uint32_t>(ring);
+    iterate_processes(LOOPTAP_DISCOVER);
     close(instance);
     if (ring >= 0) close(ring);
     if (!skeleton->bss->epoll_operations)
@@ -294,10 +294,10 @@ struct BpfPrograms::Loaded {
     owners.map(skeleton->maps.owners);
     event_queues.map(skeleton->maps.event_queues);
     fill_maps(options);
-    attach_lives();
-    learn();
+    attach_process_events();
+    discover();
     attach_waits(options);
-    look_at_processes(LOOPTAP_ADOPT);
+    iterate_processes(LOOPTAP_SCAN);
   }
 };
 
@@ -354,12 +354,12 @@ std::vector<looptap_slot_owner> BpfPrograms::owners() const {
 std::vector<looptap_process> BpfPrograms::processes() const {
   const bpf_map* map = loaded_->skeleton->maps.processes;
   std::vector<looptap_process> found;
-  uint64_t life = 0;
+  uint64_t generation = 0;
   bool is_first = true;
-  while (bpf_map__get_next_key(map, is_first ? nullptr : &life, &life, sizeof life) == 0) {
+  while (bpf_map__get_next_key(map, is_first ? nullptr : &generation, &generation, sizeof generation) == 0) {
     is_first = false;
     looptap_process process;
-    if (bpf_map__lookup_elem(map, &life, sizeof life, &process, sizeof process, 0) == 0)
+    if (bpf_map__lookup_elem(map, &generation, sizeof generation, &process, sizeof process, 0) == 0)
       found.push_back(process);
   }
   return found;
@@ -369,7 +369,7 @@ std::vector<std::string> BpfPrograms::mapped_files(uint32_t tgid) const {
   return loaded_->mapped_files(tgid);
 }
 
-void BpfPrograms::sweep() { loaded_->look_at_processes(LOOPTAP_SWEEP); }
+void BpfPrograms::reap() { loaded_->iterate_processes(LOOPTAP_REAP); }
 
 void BpfPrograms::exclude(const looptap_process& process) {
   constexpr uint32_t kYes = 1;
@@ -379,16 +379,16 @@ void BpfPrograms::exclude(const looptap_process& process) {
     __atomic_fetch_sub(&numbers->target_marks[process.tgid % std::size(numbers->target_marks)], 1,
                        __ATOMIC_RELEASE);
   __atomic_fetch_add(&numbers->exclusions, 1, __ATOMIC_RELEASE);
-  forget(process.life);
+  forget(process.generation);
 }
 
-void BpfPrograms::forget(uint64_t life) {
+void BpfPrograms::forget(uint64_t generation) {
   const auto& maps = loaded_->skeleton->maps;
-  bpf_map__delete_elem(maps.processes, &life, sizeof life, 0);
+  bpf_map__delete_elem(maps.processes, &generation, sizeof generation, 0);
   const auto all = owners();
   for (uint32_t slot = 0; slot < all.size(); slot++) {
-    if (all[slot].life != life) continue;
-    const looptap_instance instance{life, all[slot].file};
+    if (all[slot].generation != generation) continue;
+    const looptap_instance instance{generation, all[slot].file};
     bpf_map__delete_elem(maps.instances, &instance, sizeof instance, 0);
     loaded_->owners.clear(slot);
     loaded_->slots.clear(slot);

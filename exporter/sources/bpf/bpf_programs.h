@@ -32,7 +32,7 @@ class BpfPrograms {
   /// Whose they are, by number. Another thread of the world writes it at any time.
   std::vector<looptap_slot_owner> owners() const;
 
-  /// Those that have a loop or had one, by life.
+  /// Those that have a loop or had one, by generation.
   std::vector<looptap_process> processes() const;
 
   /// The names, without their folders and at most 63 bytes of each, of those files which the process maps now and whose
@@ -41,13 +41,13 @@ class BpfPrograms {
   std::vector<std::string> mapped_files(uint32_t tgid) const;
 
   /// Ends the loops whose instance is closed.
-  void sweep();
+  void reap();
 
-  /// The process is not measured (any more), by this life or as long as it does not exec; its slots are freed.
+  /// The process is not measured (any more), by this generation or as long as it does not exec; its slots are freed.
   void exclude(const looptap_process& process);
 
   /// Frees the slots of a process that has ended.
-  void forget(uint64_t life);
+  void forget(uint64_t generation);
 
   /// Loops that found no slot, and processes that found no room.
   uint64_t dropped() const;

@@ -16,7 +16,7 @@ namespace looptap {
 
 namespace {
 
-constexpr uint64_t kSweep_ns = 900'000'000;  // a little less than the second between two looks
+constexpr uint64_t kReapInterval_ns = 900'000'000;  // a little less than the second between two looks
 
 uint64_t start_ticks(uint64_t start_boottime_ns) {
   static const uint64_t tick_ns = 1'000'000'000 / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
@@ -43,11 +43,11 @@ bool is_same_process(const ProcessIdentity& a, const ProcessIdentity& b) {
 class BpfSource::Process : public SourceProcess {
  public:
   Process(ProcessIdentity who, uint32_t loops, const SlotMemory& memory)
-      : SourceProcess(std::move(who)), reader(memory), loops_at_last_look(loops) {}
+      : SourceProcess(std::move(who)), reader(memory), loops_at_last_check(loops) {}
   const std::vector<LoopSample>& samples() const override { return reader.samples(); }
 
   SlotReader reader;
-  uint32_t loops_at_last_look;  // how many it had begun when its mappings were looked at
+  uint32_t loops_at_last_check;  // how many it had begun when its mappings were looked at
 };
 
 BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, PreloadedProcesses preloaded)
@@ -56,9 +56,9 @@ BpfSource::BpfSource(const BpfOptions& options, uint64_t linger_ns, PreloadedPro
 BpfSource::~BpfSource() = default;
 
 void BpfSource::refresh(uint64_t now_ns) {
-  if (now_ns >= swept_ns_ + kSweep_ns) {
-    programs_.sweep();
-    swept_ns_ = now_ns;
+  if (now_ns >= reaped_ns_ + kReapInterval_ns) {
+    programs_.reap();
+    reaped_ns_ = now_ns;
   }
   const auto preloaded = preloaded_();
   for (const looptap_process& process : programs_.processes()) {
@@ -87,11 +87,11 @@ bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdenti
   const auto& named = options_.targets.pids;
   if (options_.include_preloaded || std::find(named.begin(), named.end(), process.tgid) != named.end())
     return false;
-  const auto known = processes_.find(process.life);
+  const auto known = processes_.find(process.generation);
   if (known != processes_.end()) {
     // One that waits in ways which the probe does not see may have a segment as late as with any loop of its.
-    if (process.loops <= known->second->loops_at_last_look) return false;
-    known->second->loops_at_last_look = process.loops;
+    if (process.loops <= known->second->loops_at_last_check) return false;
+    known->second->loops_at_last_check = process.loops;
   }
   const auto files = programs_.mapped_files(process.tgid);
   return std::any_of(files.begin(), files.end(),
@@ -102,15 +102,15 @@ void BpfSource::exclude(const looptap_process& process, const std::string& what_
   const ProcessIdentity identity = identity_of(process);
   log(LogLevel::kDebug,
       identity.name + " (pid " + std::to_string(identity.pid) + ") is preloaded: " + what_counts);
-  forget(process.life);
+  forget(process.generation);
   programs_.exclude(process);
 }
 
 void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
-  auto place = processes_.find(process.life);
+  auto place = processes_.find(process.generation);
   if (place == processes_.end())
     place = processes_
-                .emplace(process.life,
+                .emplace(process.generation,
                          std::make_unique<Process>(identity_of(process), process.loops, programs_.slots()))
                 .first;
   Process& known = *place->second;
@@ -131,25 +131,25 @@ void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
 
 void BpfSource::forget_the_dead(uint64_t now_ns) {
   std::vector<uint64_t> finished;
-  for (const auto& [life, process] : processes_) {
+  for (const auto& [generation, process] : processes_) {
     if (!process->dead_since_ns) continue;
     // The same process after an exec, or its number given anew: what it was before makes room.
     const bool has_successor =
-        std::any_of(processes_.upper_bound(life), processes_.end(), [&](const auto& other) {
+        std::any_of(processes_.upper_bound(generation), processes_.end(), [&](const auto& other) {
           const ProcessIdentity& now = other.second->identity;
           return now.name == process->identity.name && now.pid == process->identity.pid &&
                  now.pid_namespace == process->identity.pid_namespace;
         });
-    if (has_successor || now_ns >= *process->dead_since_ns + linger_ns_) finished.push_back(life);
+    if (has_successor || now_ns >= *process->dead_since_ns + linger_ns_) finished.push_back(generation);
   }
-  for (const uint64_t life : finished) {
-    forget(life);
-    programs_.forget(life);
+  for (const uint64_t generation : finished) {
+    forget(generation);
+    programs_.forget(generation);
   }
 }
 
-void BpfSource::forget(uint64_t life) {
-  const auto process = processes_.find(life);
+void BpfSource::forget(uint64_t generation) {
+  const auto process = processes_.find(generation);
   if (process == processes_.end()) return;
   forgotten_inconsistent_reads_ += process->second->reader.inconsistent_reads();
   processes_.erase(process);
@@ -160,7 +160,8 @@ void BpfSource::read(uint64_t now_ns) {
   const SlotMemory* queues = programs_.event_queues();
   for (uint32_t slot = 0; slot < owners.size(); slot++) {
     const looptap_slot_owner& owner = owners[slot];
-    const auto process = owner.life && owner.number ? processes_.find(owner.life) : processes_.end();
+    const auto process =
+        owner.generation && owner.number ? processes_.find(owner.generation) : processes_.end();
     if (process == processes_.end()) continue;
     Process& known = *process->second;
     known.reader.read(owner.number - 1, uint64_t{slot} * sizeof(looptap_loop), known.as_of(now_ns),
@@ -172,7 +173,7 @@ void BpfSource::read(uint64_t now_ns) {
 
 std::vector<const SourceProcess*> BpfSource::processes() const {
   std::vector<const SourceProcess*> all;
-  for (const auto& [life, process] : processes_) all.push_back(process.get());
+  for (const auto& [generation, process] : processes_) all.push_back(process.get());
   return all;
 }
 
@@ -181,7 +182,7 @@ SourceLosses BpfSource::losses() const {
   losses.dropped_loops = programs_.dropped();
   losses.inconsistent_reads = forgotten_inconsistent_reads_;
   losses.preloaded_elsewhere = preloaded_elsewhere_;
-  for (const auto& [life, process] : processes_)
+  for (const auto& [generation, process] : processes_)
     losses.inconsistent_reads += process->reader.inconsistent_reads();
   return losses;
 }

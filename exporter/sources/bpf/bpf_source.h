@@ -39,14 +39,14 @@ class BpfSource : public LoopSource {
   void exclude(const looptap_process& process, const std::string& what_counts);
   void follow(const looptap_process& process, uint64_t now_ns);
   void forget_the_dead(uint64_t now_ns);
-  void forget(uint64_t life);
+  void forget(uint64_t generation);
 
   BpfPrograms programs_;
   const BpfOptions options_;
   const uint64_t linger_ns_;
   const PreloadedProcesses preloaded_;
-  uint64_t swept_ns_ = 0;
-  std::map<uint64_t, std::unique_ptr<Process>> processes_;  // by life
+  uint64_t reaped_ns_ = 0;
+  std::map<uint64_t, std::unique_ptr<Process>> processes_;  // by generation
   uint64_t forgotten_inconsistent_reads_ = 0;
   uint64_t preloaded_elsewhere_ = 0;
 };
