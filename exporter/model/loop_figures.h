@@ -27,7 +27,7 @@ struct LoopFigures {
   static constexpr uint64_t kNotKnown = UINT64_MAX;
 
   // Over the loop's whole life, what is open counted in.
-  uint64_t busy_ns = 0, wait_ns = 0;  ///< DESIGN's two parts of T
+  uint64_t busy_ns = 0, wait_ns = 0;  ///< the two parts of T of docs/design.md
   uint64_t stalls = 0;                ///< iterations of at least the stall threshold
   uint64_t waits = 0, events = 0;     ///< waits that returned, and events that they returned
   uint64_t iterations = 0;            ///< closed ones
