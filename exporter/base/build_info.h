@@ -1,4 +1,7 @@
-// What was built. The Makefile tells only build_info.cc, so that a commit does not rebuild everything.
+// The version and the commit of this build. The Makefile passes them to build_info.cc only, so that a commit does not
+// rebuild everything.
+//
+// Thread-safe.
 #pragma once
 
 namespace looptap {

@@ -1,4 +1,6 @@
 // Durations as users write and read them.
+//
+// Thread-safe: pure functions. Units: nanoseconds in, seconds out, as the names say.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
-// Bytes of a host as the value of a label.
+// Untrusted bytes (names of processes and threads) as the value of a label.
+//
+// Thread-safe: a pure function that does not fail.
 #pragma once
 
 #include <string>

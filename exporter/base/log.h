@@ -1,4 +1,6 @@
 // One line on stderr for whoever runs looptap.
+//
+// Errors: none; a line that cannot be written is lost.
 #pragma once
 
 #include <string>

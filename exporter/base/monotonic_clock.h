@@ -1,4 +1,4 @@
-// The clock of the segments: CLOCK_MONOTONIC.
+// The clock of the segments: CLOCK_MONOTONIC, in nanoseconds. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
-// The exporter as a whole: monitor, collector and server.
+// The exporter as a whole: sources, monitor, collector and server.
+//
+// Thread-safety: make and destroy it in one thread; it has threads of its own. Errors: see the constructor.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,6 @@
 // `looptap inject`: Kubernetes manifests, with the probe in their pods.
+//
+// Errors: std::runtime_error with one line.
 #pragma once
 
 #include "exporter/cli/inject_flags.h"

@@ -19,7 +19,7 @@
 #include "exporter/base/log.h"
 #include "exporter/cli/exporter.h"
 #include "exporter/cli/loop_table.h"
-#include "exporter/cli/preload_reach.h"
+#include "exporter/cli/preload_check.h"
 #include "exporter/cli/probe_library.h"
 
 extern char** environ;
@@ -145,8 +145,8 @@ int run(const RunOptions& options) {
 
   const std::string program = find_command(options.command[0]);
   if (!program.empty())
-    if (const std::string why = why_out_of_reach(program); !why.empty())
-      log(LogLevel::kWarn, "it will not be measured: " + why);
+    if (const std::string blocker = preload_blocker(program); !blocker.empty())
+      log(LogLevel::kWarn, "it will not be measured: " + blocker);
 
   Exporter exporter(exporter_options);
   Environment environment;

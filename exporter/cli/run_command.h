@@ -1,4 +1,7 @@
 // `looptap run`: a command with the probe, and the exporter beside it.
+//
+// Call once, before there are threads. Errors: std::invalid_argument and std::runtime_error, each with one line, before the
+// command is started.
 #pragma once
 
 #include "exporter/cli/run_flags.h"

@@ -1,4 +1,7 @@
-// `looptap serve`: the exporter, until it is told to stop.
+// `looptap serve`: the exporter, until SIGTERM or SIGINT.
+//
+// Call once, before there are threads. Errors: std::invalid_argument and std::runtime_error, each with one line, before
+// anything is served.
 #pragma once
 
 #include "exporter/cli/serve_flags.h"

@@ -1,4 +1,6 @@
 // What `looptap inject` adds to a pod: containers, and parts of the application's.
+//
+// Thread-safe: pure functions that do not fail.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
-// Fields of Kubernetes objects.
+// Fields of Kubernetes objects, read and made in a tree of YAML.
+//
+// Thread-safe: pure functions. Errors: YamlError, with the place.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
 // What makes a pod a measured one: looptap's container and volumes, and a few lines in the application's containers.
+//
+// Thread-safe: pure functions. Errors: YamlError, with the place.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
-// YAML without aliases.
+// YAML without aliases, so that an edit of one place does not change another.
+//
+// Thread-safe: a pure function. Errors: YamlError, with the place.
 #pragma once
 
 #include "exporter/inject/yaml_node.h"

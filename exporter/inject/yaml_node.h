@@ -1,4 +1,6 @@
-// YAML as a tree that keeps how things were written.
+// YAML as a tree that keeps how things were written: what is not changed is written back as it was read.
+//
+// Thread-safety: none. Errors: YamlError, with the place.
 #pragma once
 
 #include <cstddef>

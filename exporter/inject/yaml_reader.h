@@ -1,4 +1,6 @@
-// From text to YAML. libyaml stays behind yaml_reader.cc and yaml_writer.cc.
+// From text, which is untrusted input, to YAML. libyaml stays behind yaml_reader.cc and yaml_writer.cc.
+//
+// Thread-safe: a pure function. Errors: YamlError, with the place.
 #pragma once
 
 #include <string>
@@ -16,7 +18,7 @@ struct YamlDocument {
   std::string tail;  ///< "..." and what follows
 };
 
-/// The documents, whose texts together are the text. Aliases stay aliases.
+/// The documents; their texts, put together, are the text. Aliases stay aliases.
 /// \throws YamlError
 std::vector<YamlDocument> read_yaml(const std::string& text);
 

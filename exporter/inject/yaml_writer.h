@@ -1,4 +1,6 @@
 // From YAML to text.
+//
+// Thread-safe: a pure function. Errors: YamlError, with the place.
 #pragma once
 
 #include <string>
@@ -7,7 +9,7 @@
 
 namespace looptap {
 
-/// One document without "---" and without a line's limit. What comes out was read again and compared.
+/// One document without "---" and with lines as long as they are. The result has been read again and compared with the tree.
 /// \throws YamlError
 std::string write_yaml(const YamlNode& root);
 

@@ -1,4 +1,7 @@
-// Where loops come from: one LoopSource for each kind of feed.
+// Where loops come from: one LoopSource for each kind of feed (segments of preloaded processes, eBPF).
+//
+// Thread-safety: none; the caller makes one call at a time. Errors: what is lost or rejected is counted in losses().
+// Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +27,7 @@ class SourceProcess {
 
   uint64_t last_alive_ns = 0;             ///< when it was last seen alive; 0: never
   std::optional<uint64_t> dead_since_ns;  ///< when it was first seen dead
-  uint64_t exited_ns = 0;                 ///< of the dead: when it exited in good order; 0: it did not
+  uint64_t exited_ns = 0;                 ///< of the dead: when it exited normally; 0: it was killed
 
   /// Its loops by ordinal, as of the source's last read().
   virtual const std::vector<LoopSample>& samples() const = 0;
@@ -34,7 +37,7 @@ class SourceProcess {
   uint64_t as_of(uint64_t now_ns) const;
 };
 
-/// What a source has lost and refused so far: counters, but for `unremovable`.
+/// What a source has lost and rejected so far: counters, but for `unremovable`.
 struct SourceLosses {
   uint64_t dropped_loops = 0;        ///< that found no slot
   uint64_t inconsistent_reads = 0;   ///< samples that could not be taken
@@ -45,7 +48,6 @@ struct SourceLosses {
   SourceLosses& operator+=(const SourceLosses& other);
 };
 
-/// Not thread-safe: whoever uses it sees to that.
 class LoopSource {
  public:
   virtual ~LoopSource() = default;
@@ -53,10 +55,10 @@ class LoopSource {
   /// As logs and looptap_errors_total name it.
   virtual const char* name() const = 0;
 
-  /// Looks for new processes and for deaths; forgets those that have been dead for too long to be shown.
+  /// Finds new processes and deaths; drops those that have been dead for longer than they are shown.
   virtual void refresh(uint64_t now_ns) = 0;
 
-  /// Samples every loop of the processes anew. Drops those of which nothing is to be believed.
+  /// Samples every loop of the processes anew. Drops those that have to be rejected.
   virtual void read(uint64_t now_ns) = 0;
 
   /// In an order that stays. Valid until the next refresh() or read().

@@ -1,4 +1,6 @@
-// Why what looks like a feed of loops is not believed.
+// Why a file, or a memory of slots, is rejected.
+//
+// Thread-safe: a pure function.
 #pragma once
 
 namespace looptap {

@@ -1,4 +1,6 @@
-// The names that the probe gives to segments (preload/segment.h).
+// The names that the probe gives to segments (docs/segment.md).
+//
+// Thread-safe: a pure function.
 #pragma once
 
 #include <string_view>

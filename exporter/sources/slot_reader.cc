@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kCopyAttempts = 100;
 constexpr unsigned kFaultyReads = 2;
-constexpr int kStillAttempts = 8;  // that insist on a loop that stands still
+constexpr int kStillAttempts = 8;  // after these, a copy of a loop that never stands still is taken, too
 constexpr uint64_t kSlack_ns = 1'000'000'000;
 
 void fill_delays(const looptap_loop& loop, DurationHistogram& delays) {
@@ -63,7 +63,7 @@ bool has_regressed(const DurationHistogram& before, const DurationHistogram& now
   return false;
 }
 
-/// What cannot be in a sample, whoever wrote it: with this, sums of whatever is shown do not overflow.
+/// What no loop can have measured. Checked so that no sum over samples overflows.
 std::optional<Rejection> fault_of(const LoopSample& sample, uint64_t now_ns) {
   const uint64_t most = now_ns + kSlack_ns;  // no loop is older than the machine
   if (sample.activity != Activity::kDormant && sample.activity_since_ns > most) return Rejection::kFuture;
@@ -83,7 +83,7 @@ std::optional<Rejection> fault_of(const LoopSample& before, const LoopSample& no
   return std::nullopt;
 }
 
-/// Where slots are copied to. Not on the stack: civetweb's threads have 100 KB of it, and a slot is 22 KB.
+/// Where slots are copied to. Not on the stack: a slot is 22 KB, and civetweb gives its threads 100 KB.
 looptap_loop& copy_of_this_thread() {
   thread_local const auto copy = std::make_unique<looptap_loop>();
   return *copy;
@@ -94,7 +94,7 @@ looptap_loop& copy_of_this_thread() {
 bool SlotReader::Head::operator==(const Head& other) const { return memcmp(words, other.words, kSize) == 0; }
 
 bool SlotReader::read_head(uint64_t offset, Head& head) const {
-  // Each read of memory comes after the one before it.
+  // Keeps reads in the order head, slot, head; pairs with the writer, which changes the head before and after counters.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool ok = memory_.read(offset, head.words, Head::kSize);
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -107,7 +107,7 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
   for (int attempt = 0; attempt < kCopyAttempts; attempt++) {
     if (!read_head(offset, before)) return Copy::kUnreadable;
     if (before.owner() == 0) return Copy::kUnused;
-    // Whatever is counted lies between the beginning of a transition and its end, which both change the head.
+    // Counters change only between the beginning and the end of a transition, and both change the head.
     if (slot.published_settled && before == slot.published) return Copy::kUnchanged;
     if (!before.is_settled() && !take_unsettled) continue;
     const bool without_delays = slot.published_settled && before.same_delays(slot.published);
@@ -120,16 +120,16 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
       return taken;
     }
 
-    // A loop that spins is never still for as long as a copy takes. Its counters, each read whole, only grow
-    // by themselves, and are good when nothing in them contradicts what was said before: counts and sums
-    // belong together, and the iteration that was shown as open had been counted before the copy began.
+    // A loop that spins is never still for as long as a copy takes, and would have no figures at all. Its copy is
+    // usable all the same if no long iteration was counted meanwhile (counts and sums belong together), and if the
+    // iteration that was last shown as open had been counted before the copy began: then no total goes back.
     const bool shown_is_closed = before.state() != slot.published.state();
     const bool long_stood_still =
         before.long_begun() == before.long_settled() && before.long_begun() == after.long_begun();
     if (shown_is_closed && long_stood_still && attempt >= kStillAttempts) {
       copy.state = after.state();
-      // It has come to this state since `before` was read. When exactly may not be told yet: what is there may still be
-      // the start of the wait before, which has been counted.
+      // It came to this state after `before` was read. The instants in the copy may be those of the wait before, which
+      // has been counted already.
       copy.away_since_ns = copy.wait_since_ns = now_ns;
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
       slot.published = after;
@@ -155,7 +155,7 @@ std::optional<DurationHistogram>* SlotReader::event_queue(uint32_t ordinal) {
   return place != samples_.end() && place->ordinal == ordinal ? &place->event_queue : nullptr;
 }
 
-void SlotReader::condemn(Rejection why) {
+void SlotReader::reject(Rejection why) {
   fault_ = why;
   samples_.clear();
 }
@@ -174,7 +174,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
     case Copy::kUnused:
       return true;
     case Copy::kUnreadable:
-      condemn(Rejection::kTruncated);
+      reject(Rejection::kTruncated);
       return false;
     case Copy::kUnchanged:
       place->taken_ns = now_ns;
@@ -201,12 +201,12 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   auto fault = fault_of(sample, clock_ns);
   if (!fault && seen_before) fault = fault_of(*place, sample, taken == Copy::kTaken);
   if (fault) {
-    // Not at once: nobody promises that a copy of a word that changes is all old or all new.
+    // Not at the first fault: a word that changes while it is copied may be torn.
     slot.published = shown;
     slot.published_settled = false;
     inconsistent_reads_++;
     if (++slot.faults < kFaultyReads) return true;
-    condemn(*fault);
+    reject(*fault);
     return false;
   }
   slot.faults = 0;

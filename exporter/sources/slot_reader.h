@@ -1,5 +1,8 @@
-// Copies loops out of slots (struct looptap_loop) that others write to meanwhile, and that may have been written by
-// an enemy: a copy is taken only where it is consistent, and nothing in it is believed before it is checked.
+// Copies loops out of slots (struct looptap_loop) while other processes write to them. Slots are untrusted input: a copy is
+// taken only where it is consistent, and used only after it is checked.
+//
+// Thread-safety: none; one reader in one thread at a time. Errors: fault(); what could not be copied is counted in
+// inconsistent_reads(). Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
 #include <cstddef>
@@ -18,19 +21,20 @@ class SlotMemory {
  public:
   virtual ~SlotMemory() = default;
 
-  /// Copies `size` bytes at `offset` (both multiples of 8), each 8 of them whole or, rarely, torn; false where they
-  /// are not all there. What it reads is not older than when it was called.
+  /// Copies `size` bytes at `offset` (both multiples of 8); false where they are not all there. A word of 8 bytes may,
+  /// rarely, be torn. What it copies is not older than the call.
   virtual bool read(uint64_t offset, void* to, size_t size) const = 0;
 };
 
-/// The loops of one process. Not thread-safe.
+/// The loops of one process.
 class SlotReader {
  public:
   /// \param memory must outlive the reader.
   explicit SlotReader(const SlotMemory& memory) : memory_(memory) {}
 
   /// Makes a sample of what the slot holds, which is the process' loop number `ordinal`; nothing where it never held
-  /// any. A loop that is just being counted for keeps its previous sample, and is counted in inconsistent_reads().
+  /// any. Where its thread is in the middle of an update, the loop keeps its previous sample, and the read counts as
+  /// inconsistent.
   /// A slot stays with its ordinal for as long as the reader lives.
   /// \param offset of the slot in the memory.
   /// \param now_ns the instant of the sample: now, or when the process died.
@@ -41,17 +45,19 @@ class SlotReader {
   /// The last ones, by ordinal.
   const std::vector<LoopSample>& samples() const { return samples_; }
 
-  /// Of the loop's sample, for whoever reads it from elsewhere; it stays there. nullptr: the loop has no sample.
+  /// Part of the loop's sample that is no part of the slot: the source fills it, and read() keeps it. nullptr: the loop
+  /// has no sample.
   std::optional<DurationHistogram>* event_queue(uint32_t ordinal);
 
-  /// Why nothing there is to be believed; then there are no samples, for good.
+  /// Why this memory was rejected; then there are no samples any more.
   std::optional<Rejection> fault() const { return fault_; }
-  void condemn(Rejection why);
+  /// Rejects it for what the caller found.
+  void reject(Rejection why);
 
   uint64_t inconsistent_reads() const { return inconsistent_reads_; }
 
  private:
-  /// A slot up to its histograms: what the loop does now, and whether somebody is counting.
+  /// A slot up to its histograms: what the loop does now, and whether an update is under way.
   struct Head {
     static constexpr size_t kSize = offsetof(looptap_loop, iterations);
     uint64_t words[kSize / 8];

@@ -33,7 +33,7 @@ class Deaths(LooptapTest):
         wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its death is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
 
-    def test_exit_at_the_end_of_a_stall_is_not_counted(self):
+    def test_process_that_exits_after_a_stall_is_no_death_in_it_counted(self):
         metrics = self.serve()
         program = self.start([PYTHON, '-c', """
 import select, sys, time
@@ -56,7 +56,7 @@ sys.exit(3)
         self.assertEqual(metrics.scrape().value('eventloop_waits_total'), 7)
         wait_until(lambda: not metrics.scrape().find('eventloop_waits_total'), 'its series vanish')
 
-    def test_exporter_that_begins_anew_shows_no_counter_lower(self):
+    def test_restarted_exporter_shows_no_counter_lower(self):
         program = self.start([PLAIN_EPOLL, '100000'], [PROBE])
         first = self.serve()
         wait_until(lambda: first.scrape().total('eventloop_waits_total') > 20, 'it is measured')

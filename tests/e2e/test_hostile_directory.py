@@ -1,5 +1,5 @@
-"""A segment directory in which somebody else writes: whatever lies there, the exporter answers, what is
-good is shown, what is not is refused once, in one line, and memory stays bounded.
+"""Segments as untrusted input: whatever another user writes into the directory, the exporter answers, good segments
+are shown, others are rejected once, in one line, and memory stays bounded.
 
 What is not a segment at all (FIFOs, devices, symlinks) is in test_rejected_files.py.
 """
@@ -38,7 +38,7 @@ class HostileDirectory(LooptapTest):
         self.good = good
         self.slot = struct.unpack_from('=Q', self.content, LOOPS_OFFSET)[0]
 
-    def put(self, name='enemy', header=(), slot=(), pid=1, alive=True):
+    def put(self, name='crafted', header=(), slot=(), pid=1, alive=True):
         """A copy of the good segment in which something is written over: pairs of an offset and an
         integer or bytes. Its lock, that of a living process, is held until the test ends."""
         content = bytearray(self.content)
@@ -72,7 +72,7 @@ class HostileDirectory(LooptapTest):
             if not name.endswith('quantile_seconds'):
                 self.assertGreaterEqual(value, 0, (name, labels))
         self.assertEqual(scrape.value('eventloop_waits_total', pid=str(self.good_pid())), 5)
-        self.assertLessEqual(metrics.program.err.count('enemy'), 1, metrics.program.err)
+        self.assertLessEqual(metrics.program.err.count('crafted'), 1, metrics.program.err)
         self.assertEqual(self.promtool(scrape.text), (0, '', ''))
         return scrape
 
@@ -90,7 +90,7 @@ class HostileDirectory(LooptapTest):
 
     # ---- The null control: a copy with nothing wrong
 
-    def test_honest_copy_is_shown(self):
+    def test_unchanged_copy_is_shown(self):
         self.put()
         scrape = self.assert_harmless(self.serve())
         self.assertEqual(self.refused(scrape), {})
@@ -106,7 +106,7 @@ class HostileDirectory(LooptapTest):
         self.assertEqual(labels['process'], '"\\\n\ufffd\ufffd\ufffd\ufffd{}=,\x01')
         self.assertEqual(labels['thread'], '"\\\nx\ufffd}\n\\\\"\n')
 
-    def test_names_without_end(self):
+    def test_names_without_a_terminating_zero(self):
         self.put(header=[(NAME, b'\xff' * 64)], slot=[(THREAD_NAME, b'\xff' * 16)])
         scrape = self.assert_harmless(self.serve())
         [(labels, _)] = scrape.find('eventloop_waits_total', pid='1')
@@ -117,7 +117,7 @@ class HostileDirectory(LooptapTest):
         self.put('1\n"quoted"\\\xff')
         scrape = self.assert_harmless(self.serve())
         self.assertEqual(self.refused(scrape), {})
-        (self.segments / 'enemy\n"quoted"').write_text('')
+        (self.segments / 'crafted\n"quoted"').write_text('')
         metrics = self.serve()
         self.assertEqual(self.refused(self.assert_harmless(metrics)), {'foreign': 1})
         self.assertEqual(len(metrics.program.err.splitlines()), 2, metrics.program.err)

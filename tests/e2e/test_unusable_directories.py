@@ -16,7 +16,7 @@ WAITS = 5
 SHELL = 'sh', '-c'
 
 
-class HostileTest(VictimTest):
+class UnusableTest(VictimTest):
 
     def run_there(self, command, directory, said, limit=None):
         """The command says and returns the same with and without the probe, which says why it does
@@ -38,7 +38,7 @@ class HostileTest(VictimTest):
         self.assertEqual(err, f'looptap: {said}\n')
 
 
-class UnusableDirectory(HostileTest):
+class UnusableDirectory(UnusableTest):
 
     def test_usable_one_is_used(self):
         self.run_there([PLAIN_EPOLL, WAITS], self.segments, 'measuring')
@@ -87,7 +87,7 @@ class UnusableDirectory(HostileTest):
         self.run_as_nobody(0o700, 'cannot create a file in the segment directory (errno 13)')
 
 
-class Limits(HostileTest):
+class Limits(UnusableTest):
 
     def test_no_file_may_grow(self):
         self.run_there([self.victim('plain_epoll'), WAITS], self.segments,
@@ -157,7 +157,7 @@ class LimitsOnMusl(Limits):
     libc = 'musl'
 
 
-class Mounts(HostileTest):
+class Mounts(UnusableTest):
     """File systems that are mounted in a namespace of their own, with which they vanish."""
 
     def setUp(self):

@@ -128,13 +128,13 @@ uint64_t SegmentFile::exited_ns() const {
 
 const std::vector<LoopSample>& SegmentFile::read(uint64_t now_ns, bool settled_for_good) {
   const uint64_t clock_ns = std::max(now_ns, monotonic_now_ns());  // the dead are read as of their death
-  if (identity_.created_ns > clock_ns + kSlack_ns) reader_.condemn(Rejection::kFuture);
+  if (identity_.created_ns > clock_ns + kSlack_ns) reader_.reject(Rejection::kFuture);
   struct {
     uint64_t used, dropped;
   } loops{};
   static_assert(offsetof(looptap_header, loops_dropped) == offsetof(looptap_header, loops_used) + 8);
   if (!memory_.read(offsetof(looptap_header, loops_used), &loops, sizeof loops))
-    reader_.condemn(Rejection::kTruncated);
+    reader_.reject(Rejection::kTruncated);
   else
     loops_dropped_ = loops.dropped;
   const auto used = static_cast<uint32_t>(std::min<uint64_t>(loops.used, loops_.count));

@@ -1,5 +1,7 @@
-// Reads one segment. It may have been written by an enemy: nothing in it is believed before it is checked,
-// and it is read with pread, so that a file that shrinks under us is an error and not a signal.
+// Reads one segment. Segments are untrusted input: every size is checked before use, and the file is read with pread, so
+// that one that shrinks meanwhile is an error and no SIGBUS.
+//
+// Thread-safety: none. Errors: open() gives a reason; later ones are fault(). Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +18,9 @@
 
 namespace looptap {
 
-/// Not thread-safe.
 class SegmentFile {
  public:
-  /// Opens and validates `name` in the directory; nullptr and a reason when it is refused.
+  /// Opens and validates `name` in the directory; nullptr and a reason when it is rejected.
   static std::unique_ptr<SegmentFile> open(int directory, const std::string& name, Rejection& why);
 
   ~SegmentFile();
@@ -30,7 +31,7 @@ class SegmentFile {
 
   /// Whether the process still holds its lock.
   bool alive() const;
-  /// When it exited in good order, CLOCK_MONOTONIC ns; 0 when it did not (yet).
+  /// When the process exited normally; 0: it lives, or was killed.
   uint64_t exited_ns() const;
 
   /// Copies every loop that has ever been waited on; see SlotReader::read().
@@ -40,7 +41,7 @@ class SegmentFile {
   const std::vector<LoopSample>& samples() const { return reader_.samples(); }
   uint64_t loops_dropped() const { return loops_dropped_; }  ///< that found no slot
   uint64_t inconsistent_reads() const { return reader_.inconsistent_reads(); }
-  /// Why it is no segment after all; then there are no samples.
+  /// Why it was rejected after it had been opened; then there are no samples.
   std::optional<Rejection> fault() const { return reader_.fault(); }
 
  private:

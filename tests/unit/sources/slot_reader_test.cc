@@ -123,7 +123,7 @@ TEST_CASE("an event queue stays with its loop while the slot is read anew") {
   CHECK(reader.samples()[0].event_queue->zero_count == 3);
 }
 
-TEST_CASE("a wait whose start is not told yet is not taken for the one before") {
+TEST_CASE("a wait whose start is not stored yet is not taken for the one before") {
   TestLoops loops(1);
   auto thread = TestLoops::thread(1);
   loops.begin(0, thread);
@@ -150,7 +150,7 @@ TEST_CASE("a wait whose start is not told yet is not taken for the one before") 
   CHECK(blocked_ns(sample) == 0);
 }
 
-TEST_CASE("slots that are not all there are no slots") {
+TEST_CASE("slots beyond the end of the memory are rejected") {
   TestLoops loops(1);
   auto thread = TestLoops::thread(1);
   loops.begin(0, thread);

@@ -1,4 +1,4 @@
-// What the reader makes of segments: real ones, broken ones, and ones that are being written to.
+// Segments are read: real ones, broken ones, and ones that are being written to.
 #include "tests/unit/catch.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ std::unique_ptr<SegmentFile> open_segment(const std::string& directory) {
   return open_segment(directory, why);
 }
 
-/// Why a segment is refused after a change to its bytes; "accepted" when it is not.
+/// Why a segment is rejected after a change to its bytes; "accepted" when it is not.
 std::string verdict_after(const std::function<void(std::string& bytes)>& change) {
   TestDirectory directory;
   std::string bytes;
@@ -98,7 +98,7 @@ TEST_CASE("slots that hold nothing are not loops") {
   CHECK_FALSE(file->identity().name.empty());  // the comm
 }
 
-TEST_CASE("files that are not segments are refused, each with its reason") {
+TEST_CASE("files that are not segments are rejected, each with its reason") {
   CHECK(verdict_after([](std::string&) {}) == "accepted");
   CHECK(verdict_after([](std::string& bytes) { bytes.clear(); }) == "foreign");
   CHECK(verdict_after([](std::string& bytes) { bytes = "hello"; }) == "foreign");
@@ -123,7 +123,7 @@ TEST_CASE("files that are not segments are refused, each with its reason") {
   CHECK(verdict_after(put<uint32_t>(kLoopsRegion + 24, 77)) == "accepted");  // a region of a later version
 }
 
-TEST_CASE("what is no regular file is refused without waiting for it") {
+TEST_CASE("what is no regular file is rejected without waiting for it") {
   TestDirectory directory;
   Rejection why = Rejection::kForeign;
   SECTION("a FIFO") { REQUIRE(mkfifo((directory.path + "/1").c_str(), 0600) == 0); }
@@ -133,7 +133,7 @@ TEST_CASE("what is no regular file is refused without waiting for it") {
   CHECK(why == Rejection::kNotAFile);
 }
 
-TEST_CASE("a segment that shrinks while it is read is none any more") {
+TEST_CASE("a segment that shrinks while it is read is rejected") {
   TestDirectory directory;
   TestSegment segment(directory.path, 2, "x");
   segment.begin_loop(0);
@@ -147,7 +147,7 @@ TEST_CASE("a segment that shrinks while it is read is none any more") {
   segment.segment.header = nullptr;  // nobody may touch the mapping any more
 }
 
-TEST_CASE("counters that go back, and clocks from the future, are not believed") {
+TEST_CASE("counters that go back, and instants in the future, are rejected") {
   TestDirectory directory;
   TestSegment segment(directory.path, 2, "x");
   looptap_loop& loop = segment.begin_loop(0);
@@ -174,7 +174,7 @@ TEST_CASE("counters that go back, and clocks from the future, are not believed")
   }
 }
 
-TEST_CASE("a slot that is being counted for keeps its sample, and is blocked when it stays so") {
+TEST_CASE("a slot in the middle of an update keeps its sample, and is blocked when it stays so") {
   TestDirectory directory;
   TestSegment segment(directory.path, 2, "x");
   looptap_loop& loop = segment.begin_loop(0);

@@ -25,7 +25,7 @@ TEST_CASE("a missing directory is made for everybody, a missing parent is an err
   CHECK_THROWS_AS(SegmentSource(directory.path + "/link", 0), std::runtime_error);
 }
 
-TEST_CASE("the dead linger, are forgotten, and lose their file after a minute") {
+TEST_CASE("the dead are shown for the linger time, and their file is removed after a minute") {
   TestDirectory directory;
   SegmentSource source(directory.path, 30 * kSecond);
   TestSegment segment(directory.path, 1, "x");
@@ -55,7 +55,7 @@ TEST_CASE("the living keep their file, whatever their age") {
   CHECK_FALSE(only_file(directory.path).empty());
 }
 
-TEST_CASE("only one of two exporters removes, both forget") {
+TEST_CASE("only one of two exporters removes the file, both stop showing the process") {
   TestDirectory directory;
   SegmentSource first(directory.path, kSecond), second(directory.path, kSecond);
   {
@@ -72,7 +72,7 @@ TEST_CASE("only one of two exporters removes, both forget") {
   CHECK(second.processes().empty());
 }
 
-TEST_CASE("a process that begins anew under its number takes the place of what it was") {
+TEST_CASE("a process with the pid of a dead one of the same name replaces it") {
   TestDirectory directory;
   SegmentSource source(directory.path, 30 * kSecond);
   TestSegment before(directory.path, 1, "web");
@@ -84,7 +84,7 @@ TEST_CASE("a process that begins anew under its number takes the place of what i
   CHECK_FALSE(source.processes()[0]->dead_since_ns);
 }
 
-TEST_CASE("a refused file is counted once") {
+TEST_CASE("a rejected file is counted once") {
   set_log_level(LogLevel::kError);
   TestDirectory directory;
   SegmentSource source(directory.path, kSecond);
@@ -98,7 +98,7 @@ TEST_CASE("a refused file is counted once") {
   CHECK(std::filesystem::exists(directory.path + "/junk"));  // what is not ours is not removed
 }
 
-TEST_CASE("what was lost stays counted when its segment is forgotten") {
+TEST_CASE("losses stay counted when their segment is retired") {
   TestDirectory directory;
   SegmentSource source(directory.path, kSecond);
   TestSegment segment(directory.path, 1, "x");

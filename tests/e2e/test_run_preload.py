@@ -1,4 +1,4 @@
-"""looptap run: commands that no preload can reach, and libraries whose path LD_PRELOAD cannot hold."""
+"""looptap run: commands that no preload gets into, and libraries whose path LD_PRELOAD cannot hold."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from e2e.harness import (LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, STATIC_PLAIN_EPOLL
 from e2e.run_test import RunTest
 
 
-class OutOfReach(RunTest):
+class PreloadBlocker(RunTest):
 
     def warnings(self, program):
         return [line for line in program.err.splitlines() if 'not be measured' in line]
@@ -30,7 +30,7 @@ class OutOfReach(RunTest):
             self.skipTest(f'{self.folder} is mounted nosuid')
         return copy
 
-    def test_dynamic_command_is_in_reach(self):
+    def test_dynamic_command_is_measured(self):
         program = self.finish([PLAIN_EPOLL, '5'])
         self.assertEqual((program.out, self.warnings(program)), ('5\n', []))
         self.assertEqual([row['iterations'] for row in self.table(program)], ['4'])
@@ -50,7 +50,7 @@ class OutOfReach(RunTest):
     def test_set_gid_command(self):
         self.assert_runs_unmeasured([self.set_id_copy(0o2755), '5'], 'set-gid')
 
-    def test_set_uid_command_of_ones_own_is_in_reach(self):
+    def test_set_uid_command_of_ones_own_is_measured(self):
         require_root('makes a set-uid file')
         copy = self.folder / 'own'
         shutil.copy(PLAIN_EPOLL, copy)

@@ -1,4 +1,4 @@
-#include "exporter/cli/preload_reach.h"
+#include "exporter/cli/preload_check.h"
 
 #include <elf.h>
 #include <sys/stat.h>
@@ -62,7 +62,7 @@ std::string find_command(const std::string& command) {
   return "";
 }
 
-std::string why_out_of_reach(const std::string& path) {
+std::string preload_blocker(const std::string& path) {
   std::string program = path;
   for (int depth = 0; depth < 4; depth++) {
     const std::string interpreter = interpreter_of(program);
