@@ -398,7 +398,7 @@ vm: $(BUILD)/bench/syscall_cost
 
 FUZZ_SECONDS ?= 600
 # Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
-fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text log \
+fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text limited_log log \
   protobuf_format text_format $1))
 fuzzed_segment := $(call fuzzed,container_identity death_in_stall exporter_families latency latency_window loop_collector \
   loop_families loop_figures loop_history loop_monitor loop_sample loop_source monotonic_counters own_metrics packed_histogram \

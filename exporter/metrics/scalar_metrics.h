@@ -35,20 +35,6 @@ struct LoopScalar {
   uint64_t LoopFigures::*figure;  ///< LoopFigures::kNotKnown: the series is left out
 };
 
-// In the order in which they are served.
-inline constexpr LoopScalar kLoopScalars[] = {
-    // clang-format off
-    {"eventloop_busy_seconds_total", "Time away from waiting, and in waits with timeout 0.", MetricType::kCounter, Aggregation::kSum, Interval::kOpen, Unit::kNanoseconds, &LoopFigures::busy_ns},
-    {"eventloop_wait_seconds_total", "Time in waits that may sleep.", MetricType::kCounter, Aggregation::kSum, Interval::kOpen, Unit::kNanoseconds, &LoopFigures::wait_ns},
-    {"eventloop_blocked_seconds", "How long the loop has now been away from waiting, or late in its wait; 0 while it waits.", MetricType::kGauge, Aggregation::kMax, Interval::kClosed, Unit::kNanoseconds, &LoopFigures::blocked_ns},
-    {"eventloop_stalls_total", "Iterations longer than looptap_stall_threshold_seconds.", MetricType::kCounter, Aggregation::kSum, Interval::kOpen, Unit::kCount, &LoopFigures::stalls},
-    {"eventloop_waits_total", "Waits that have returned.", MetricType::kCounter, Aggregation::kSum, Interval::kClosed, Unit::kCount, &LoopFigures::waits},
-    {"eventloop_events_total", "Events that the waits have returned.", MetricType::kCounter, Aggregation::kSum, Interval::kClosed, Unit::kCount, &LoopFigures::events},
-    {"eventloop_thread_cpu_seconds_total", "Time that the loop's thread has run on a CPU.", MetricType::kCounter, Aggregation::kNone, Interval::kClosed, Unit::kNanoseconds, &LoopFigures::thread_cpu_ns},
-    {"eventloop_thread_runqueue_seconds_total", "Time that the loop's thread was ready to run and got no CPU, or no quota.", MetricType::kCounter, Aggregation::kNone, Interval::kClosed, Unit::kNanoseconds, &LoopFigures::thread_runqueue_ns},
-    // clang-format on
-};
-
 struct ProcessScalar {
   const char* name;
   const char* help;
@@ -56,13 +42,39 @@ struct ProcessScalar {
   double (*figure)(const ProcessFigures&);  ///< in base units
 };
 
-inline constexpr ProcessScalar kProcessScalars[] = {
+// The tables, in the order in which they are served. In a namespace of their own for the sake of short lines.
+namespace scalar_tables {
+
+using enum MetricType;
+using enum Aggregation;
+using enum Interval;
+using enum Unit;
+
+inline constexpr LoopScalar kLoopScalars[] = {
     // clang-format off
-    {"eventloop_process_cpu_seconds_total", "CPU time of the process, in user and system mode.", MetricType::kCounter, [](const ProcessFigures& of) { return of.cpu_seconds; }},
-    {"eventloop_process_resident_memory_bytes", "Resident memory of the process.", MetricType::kGauge, [](const ProcessFigures& of) { return static_cast<double>(of.resident_bytes); }},
-    {"eventloop_process_start_time_seconds", "When the process started, since the Unix epoch.", MetricType::kGauge, [](const ProcessFigures& of) { return of.start_time_seconds; }},
+    {"eventloop_busy_seconds_total", "Time away from waiting, and in waits with timeout 0.", kCounter, kSum, kOpen, kNanoseconds, &LoopFigures::busy_ns},
+    {"eventloop_wait_seconds_total", "Time in waits that may sleep.", kCounter, kSum, kOpen, kNanoseconds, &LoopFigures::wait_ns},
+    {"eventloop_blocked_seconds", "How long the loop has now been away from waiting, or late in its wait; 0 while it waits.", kGauge, kMax, kClosed, kNanoseconds, &LoopFigures::blocked_ns},
+    {"eventloop_stalls_total", "Iterations longer than looptap_stall_threshold_seconds.", kCounter, kSum, kOpen, kCount, &LoopFigures::stalls},
+    {"eventloop_waits_total", "Waits that have returned.", kCounter, kSum, kClosed, kCount, &LoopFigures::waits},
+    {"eventloop_events_total", "Events that the waits have returned.", kCounter, kSum, kClosed, kCount, &LoopFigures::events},
+    {"eventloop_thread_cpu_seconds_total", "Time that the loop's thread has run on a CPU.", kCounter, kNone, kClosed, kNanoseconds, &LoopFigures::thread_cpu_ns},
+    {"eventloop_thread_runqueue_seconds_total", "Time that the loop's thread was ready to run and got no CPU, or no quota.", kCounter, kNone, kClosed, kNanoseconds, &LoopFigures::thread_runqueue_ns},
     // clang-format on
 };
+
+inline constexpr ProcessScalar kProcessScalars[] = {
+    // clang-format off
+    {"eventloop_process_cpu_seconds_total", "CPU time of the process, in user and system mode.", kCounter, [](const ProcessFigures& of) { return of.cpu_seconds; }},
+    {"eventloop_process_resident_memory_bytes", "Resident memory of the process.", kGauge, [](const ProcessFigures& of) { return static_cast<double>(of.resident_bytes); }},
+    {"eventloop_process_start_time_seconds", "When the process started, since the Unix epoch.", kGauge, [](const ProcessFigures& of) { return of.start_time_seconds; }},
+    // clang-format on
+};
+
+}  // namespace scalar_tables
+
+using scalar_tables::kLoopScalars;
+using scalar_tables::kProcessScalars;
 
 /// The figures, by line of kLoopScalars.
 using LoopScalars = std::array<uint64_t, std::size(kLoopScalars)>;

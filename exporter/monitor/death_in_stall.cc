@@ -4,6 +4,7 @@
 #include <string>
 
 #include "exporter/base/duration.h"
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 
 namespace looptap {
@@ -21,10 +22,10 @@ uint64_t count_deaths_in_stall(TrackedProcess& process, uint64_t stall_threshold
         source.last_alive_ns > sample.activity_since_ns ? source.last_alive_ns - sample.activity_since_ns : 0;
     if (away_ns < stall_threshold_ns) continue;
     count++;
-    log(LogLevel::kWarn, process.identity.name + " (pid " + process.pid_label +
-                             ") died without exiting while loop " + std::to_string(sample.ordinal) +
-                             " (thread " + sample.thread_name + ") had been away for at least " +
-                             format_seconds(static_cast<double>(away_ns) * 1e-9));
+    static LimitedLog deaths(LogLevel::kWarn, "deaths in a stall");
+    deaths.write(process.identity.name + " (pid " + process.pid_label + ") died without exiting while loop " +
+                 std::to_string(sample.ordinal) + " (thread " + sample.thread_name +
+                 ") had been away for at least " + format_seconds(static_cast<double>(away_ns) * 1e-9));
   }
   return count;
 }

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 #include "exporter/base/monotonic_clock.h"
 #include "exporter/model/histogram_bounds.h"
@@ -98,7 +99,8 @@ void LoopMonitor::tell_of_stalls(const TrackedProcess& process, TrackedLoop& loo
                  !process.is_alive()});
     } catch (const std::exception& error) {
       listener_errors_.increment();
-      log(LogLevel::kError, std::string("whoever listens for stalls fails: ") + error.what());
+      static LimitedLog failures(LogLevel::kError, "listeners for stalls");
+      failures.write(std::string("whoever listens for stalls fails: ") + error.what());
     }
   });
 }

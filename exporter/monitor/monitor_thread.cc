@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-#include "exporter/base/log.h"
+#include "exporter/base/limited_log.h"
 #include "exporter/base/monotonic_clock.h"
 
 namespace looptap {
@@ -36,9 +36,10 @@ uint64_t MonitorThread::tick_or_count(uint64_t now_ns) {
     if (failure.empty()) failure = "unknown";
     errors_.increment();
   }
+  static LimitedLog changes(LogLevel::kError, "the monitor's failures");
   if (failure != failure_)
-    log(failure.empty() ? LogLevel::kInfo : LogLevel::kError,
-        failure.empty() ? "the monitor works again" : "the monitor fails, and goes on trying: " + failure);
+    changes.write(failure.empty() ? "the monitor works again"
+                                  : "the monitor fails, and goes on trying: " + failure);
   failure_ = std::move(failure);
   return next_ns;
 }

@@ -3,7 +3,7 @@
 #include <exception>
 #include <utility>
 
-#include "exporter/base/log.h"
+#include "exporter/base/limited_log.h"
 
 namespace looptap {
 
@@ -27,10 +27,9 @@ void SourcePoller::poll(uint64_t now_ns, Depth depth) {
     }
     if (failure == state.failure) continue;
     const std::string who = std::string("the source ") + state.source->name();
-    if (failure.empty())
-      log(LogLevel::kInfo, who + " works again");
-    else
-      log(LogLevel::kError, who + " fails, its loops are not shown: " + failure);
+    static LimitedLog changes(LogLevel::kError, "sources that fail");
+    changes.write(failure.empty() ? who + " works again"
+                                  : who + " fails, its loops are not shown: " + failure);
     state.failure = std::move(failure);
   }
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 #include "exporter/self/own_metrics.h"
 #include "exporter/web/gzip.h"
@@ -103,7 +104,8 @@ struct WebServer::Civetweb {
         response = self->handler({info->local_uri ? info->local_uri : "/", header(connection, "Accept")});
       } catch (const std::exception& error) {
         self::errors("http").increment();
-        log(LogLevel::kError, std::string("a request failed: ") + error.what());
+        static LimitedLog failures(LogLevel::kError, "requests that failed");
+        failures.write(std::string("a request failed: ") + error.what());
         response.status = 500;
         response.body = "internal error; see the log\n";
       }

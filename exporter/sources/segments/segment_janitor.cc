@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 
 namespace looptap {
@@ -51,7 +52,8 @@ void SegmentJanitor::remove(const SegmentDirectory::File& file) {
     return;
   if (unlinkat(directory, file.name.c_str(), 0) == 0) return;
   unremovable_files_.insert(file.name);
-  log(LogLevel::kWarn, "cannot remove " + directory_.path() + "/" + file.name + ": " + strerror(errno));
+  static LimitedLog failures(LogLevel::kWarn, "files that cannot be removed");
+  failures.write("cannot remove " + directory_.path() + "/" + file.name + ": " + strerror(errno));
 }
 
 void SegmentJanitor::clean_up(const SegmentDirectory::Listing& listing, const DeadFiles& dead,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 
 namespace looptap {
@@ -38,7 +39,8 @@ SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns)
 void SegmentSource::reject(const SegmentDirectory::File& file, Rejection why) {
   rejected_files_[file.name] = file.inode;
   retired_losses_.rejected[why]++;
-  log(LogLevel::kWarn, "not a segment: " + directory_.path() + "/" + file.name + " (" + name_of(why) + ")");
+  static LimitedLog rejections(LogLevel::kWarn, "files that are no segments");
+  rejections.write("not a segment: " + directory_.path() + "/" + file.name + " (" + name_of(why) + ")");
 }
 
 SegmentSource::Segments::iterator SegmentSource::retire(Segments::iterator segment, uint64_t dead_since_ns) {
