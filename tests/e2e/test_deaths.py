@@ -33,7 +33,7 @@ class Deaths(LooptapTest):
         wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its death is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
 
-    def test_process_that_exits_after_a_stall_is_no_death_in_it_counted(self):
+    def test_exit_at_the_end_of_a_stall_is_not_counted(self):
         metrics = self.serve()
         program = self.start([PYTHON, '-c', """
 import select, sys, time
