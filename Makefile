@@ -25,11 +25,16 @@ STATIC_VICTIMS := plain_epoll
 export BUILD
 
 MAKEFLAGS += --no-builtin-rules
+# All processors, unless -j tells otherwise; make, which is called by make, shares what that one has.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 
-.PHONY: help build test demo install format check-format clean deps check-rooms check-shared-headers test-programs FORCE
+.PHONY: help build test check test-all demo install format check-format clean deps deps-test check-rooms \
+  check-shared-headers test-programs victims FORCE
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' Makefile
@@ -39,8 +44,19 @@ help: ## list these tasks
 
 build: $(BUILD)/looptap $(BUILD)/liblooptap.so ## compile the exporter and the probe (the default)
 
-test: check-rooms build check-shared-headers test-programs ## run every test
-	tests/run
+# What takes longest to compile, the unit tests with and without sanitizers, is compiled while other tests run.
+test: check-rooms build victims ## run every test that needs no more than Debian's packages
+	tests/run --make
+
+check: check-rooms ## run T, say T=unit.latency or T=e2e.test_web, after building no more than that needs
+	tests/run --make $(T)
+
+# What `make test` leaves to a target of its own, as it takes minutes, a browser, other machines or the network.
+other_tests := check-format test-sanitizers test-page test-fuzz test-manifests test-admission test-deb test-pods \
+  test-aarch64 test-image-arm64 test-suites test-vm
+test-all: ## run everything that there is (an hour); what fails is told at the end
+	+@failed=; for each in test $(other_tests); do $(MAKE) --no-print-directory $$each || failed="$$failed $$each"; done; \
+	  [ -z "$$failed" ] || { echo "test-all: failed:$$failed" >&2; exit 1; }
 
 check-rooms: ## hold every #include of the exporter against exporter/rooms
 	@tests/check_rooms exporter/rooms $(sort $(shell find exporter -name '*.h' -o -name '*.cc'))
@@ -61,12 +77,11 @@ check-format: ## tell which of them are not formatted
 clean: ## remove what was built
 	rm -rf -- '$(BUILD)'
 
-# Only these goals do without the packages of the tests.
-package_sets := build $(if $(filter-out build demo install install-program install-host deb monitoring help clean check-rooms \
-  $(BUILD)/looptap $(BUILD)/liblooptap.so,$(or $(MAKECMDGOALS),build)),test)
+deps: ## install the Debian packages that the build needs
+	@deploy/deps build
 
-deps: ## install the Debian packages that the build and the tests need
-	@deploy/deps $(package_sets)
+deps-test: | deps ## install those that the tests need
+	@deploy/deps test
 
 # How commands are shown: `  CXX   exporter/main.cc`, or in full where V=1.
 Q := $(if $(filter-out 0,$(V)),,@)
@@ -114,13 +129,18 @@ quoted = '$(subst ','\'',$1)'
 # Makes the target hold the line $1; its date stays if it did so already.
 define hold
 @mkdir -p $(@D)
-@printf '%s\n' $(call quoted,$1) >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+@new=$@.$$$$; printf '%s\n' $(call quoted,$1) >$$new; if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 endef
 
-# Every compiler and flag. All that is compiled depends on it, and through it on the packages.
-$(BUILD)/flags: FORCE | deps
-	$(call hold,$(CXX) $(exporter_flags) $(LDFLAGS) $(exporter_libs) | $(probe_flags) $(probe_link) | \
-	  $(CC) $(MUSL_GCC) $(victim_flags) | $(CLANG) $(CLANGXX) $(bpf_flags) $(BPFTOOL))
+# Compilers and flags. All that is compiled depends on one of these, and through it on the packages.
+$(BUILD)/exporter.flags: FORCE | deps
+	$(call hold,$(CXX) $(exporter_flags) $(LDFLAGS) $(exporter_libs) | $(CLANGXX) $(fuzz_flags))
+$(BUILD)/probe.flags: FORCE | deps
+	$(call hold,$(CXX) $(probe_flags) $(probe_link) | $(CLANGXX))
+$(BUILD)/bpf.flags: FORCE | deps
+	$(call hold,$(CLANG) $(bpf_flags) $(BPFTOOL))
+$(BUILD)/programs.flags: FORCE | deps-test
+	$(call hold,$(CC) $(CXX) $(MUSL_GCC) $(victim_flags))
 
 # What is linked: the exporter's sources and the unit tests. So a removed source disappears from the programs too.
 $(BUILD)/sources: FORCE
@@ -139,6 +159,10 @@ revision_of_tree = $(or $(REVISION),$(shell [ -e .git ] && \
 page_object := $(BUILD)/obj/page/files.o
 exporter_sources := $(sort $(shell find exporter -name '*.cc'))
 exporter_objects := $(exporter_sources:%.cc=$(BUILD)/obj/%.o) $(page_object)
+# What programs are made of whose own sources are $1; objects: with the page, if it is served.
+sources_of = $(shell tests/sources_of $1)
+objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(call sources_of,$1))) \
+  $(if $(filter exporter/web/page.cc,$(call sources_of,$1)),$(page_object))
 # Of the sources $1 those with the names $2, whatever room they are in.
 named = $(filter $(foreach name,$2,%/$(name).cc),$1)
 
@@ -152,7 +176,7 @@ $(build_info): VERSION $(BUILD)/revision
 $(build_info): defines = -DLOOPTAP_VERSION='"$(file <VERSION)"' $(addprefix -DLOOPTAP_REVISION=,$(revision))
 $(build_info): revision = $(patsubst %,'"%"',$(file <$(BUILD)/revision))
 
-$(BUILD)/obj/%.o: %.cc $(BUILD)/flags
+$(BUILD)/obj/%.o: %.cc $(BUILD)/exporter.flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(exporter_flags) $(defines) -MMD -MP -c $< -o $@
@@ -163,7 +187,7 @@ bpf_object := $(BUILD)/obj/bpf/looptap.bpf.o
 bpf_skeleton := $(BUILD)/obj/bpf/looptap.skel.h
 
 # The compiler's own debugging information is of no use to the kernel, which reads BTF only.
-$(bpf_object): bpf/looptap.bpf.c $(BUILD)/flags
+$(bpf_object): bpf/looptap.bpf.c $(BUILD)/bpf.flags
 	$(call say,BPF,$<)
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CLANG) $(bpf_flags) $(depflags) -c $< -o $@.full
@@ -181,13 +205,13 @@ bpf_victims := $(filter-out %/bare_loop,$(patsubst tests/%.c,$(BUILD)/tests/%,$(
 # One needs no libc: it is built for each ABI of the kernel's.
 bare_loops_x86_64 := $(patsubst %,$(BUILD)/tests/bpf_victims/bare_loop_%,x86_64 x32 i386)
 bpf_victims += $(bare_loops_$(shell uname -m))
-test-programs: $(bpf_victims)
+victims: $(bpf_victims)
 
-$(BUILD)/tests/bpf_victims/%: tests/bpf_victims/%.c $(BUILD)/flags
+$(BUILD)/tests/bpf_victims/%: tests/bpf_victims/%.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC))
 $(BUILD)/tests/bpf_victims/ring_loop: victim_libs = -luring
 
-$(BUILD)/tests/bpf_victims/bare_loop_%: tests/bpf_victims/bare_loop.c $(BUILD)/flags
+$(BUILD)/tests/bpf_victims/bare_loop_%: tests/bpf_victims/bare_loop.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) $(bare_abi_$*) -ffreestanding -fno-stack-protector -fno-pie -static -nostdlib)
 bare_abi_i386 := -m32
 bare_abi_x32 := -mx32
@@ -197,7 +221,7 @@ bare_abi_x32 := -mx32
 .PHONY: test-page vendor
 
 # The assembler takes them in, unseen by the compiler: so they are named here.
-$(page_object): page/files.S $(wildcard page/*.html page/*.css page/*.js page/*.svg page/vendor/*) $(BUILD)/flags
+$(page_object): page/files.S $(wildcard page/*.html page/*.css page/*.js page/*.svg page/vendor/*) $(BUILD)/exporter.flags
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -c $< -o $@
@@ -217,24 +241,25 @@ $(BUILD)/liblooptap.so: $(probe_objects) preload/probe.map
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(LDFLAGS) $(probe_objects) -o $@ $(probe_link)
 
-$(BUILD)/obj/preload/probe.o: preload/probe.cc $(BUILD)/flags
+$(BUILD)/obj/preload/probe.o: preload/probe.cc $(BUILD)/probe.flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(probe_flags) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/preload/syscall.o: $(wildcard preload/syscall_*.S) $(BUILD)/flags
+$(BUILD)/obj/preload/syscall.o: $(wildcard preload/syscall_*.S) $(BUILD)/probe.flags
 	$(call say,AS,preload/syscall_$(arch).S)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -g -fPIC $(probe_needs_$(arch)) -I. -MMD -MP -c preload/syscall_$(arch).S -o $@
 
 # ---- Headers: the shared ones serve C, C++ and BPF; every one compiles alone --------------------------------------
 
-headers := $(wildcard preload/*.h) $(sort $(shell find exporter -name '*.h')) bpf/records.h
+# But for those that a source of their name includes before all else, which shows the same.
+headers := $(wildcard preload/*.h) bpf/records.h $(shell tests/unproven_headers exporter)
 header_checks := $(headers:%=$(BUILD)/headers/%.ok)
 
 check-shared-headers: $(bpf_object) $(BUILD)/clang/probe.o $(header_checks) ## compile the headers for BPF, by clang, and each alone
 
-$(BUILD)/clang/probe.o: preload/probe.cc $(BUILD)/flags
+$(BUILD)/clang/probe.o: preload/probe.cc $(BUILD)/probe.flags
 	$(call say,CLANG,$<)
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CLANGXX) $(warnings) -I. $(probe_needs) $(depflags) -c $< -o $@
@@ -244,7 +269,7 @@ $(BUILD)/headers/exporter/%.ok $(BUILD)/headers/bpf/%.ok: header_flags = $(expor
 # These two are written in terms of operations which their includer defines.
 $(patsubst %,$(BUILD)/headers/preload/%.h.ok,loop_state histogram_scheme): header_flags = \
   $(probe_flags) -include preload/operations.h
-$(header_checks): $(BUILD)/headers/%.ok: % $(BUILD)/flags
+$(header_checks): $(BUILD)/headers/%.ok: % $(BUILD)/exporter.flags
 	$(call say,ALONE,$<)
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CXX) $(header_flags) $(depflags) -fsyntax-only -include $< -x c++ /dev/null
@@ -252,18 +277,41 @@ $(header_checks): $(BUILD)/headers/%.ok: % $(BUILD)/flags
 
 # ---- What the tests run -------------------------------------------------------------------------------------------
 
-unit_sources := $(sort $(shell find tests/unit -name '*.cc'))
+unit_sources := $(sort $(shell find tests/unit -name '*_test.cc'))
 unit_objects := $(unit_sources:%.cc=$(BUILD)/obj/%.o)
 victims := $(patsubst tests/%,$(BUILD)/tests/%,$(basename $(wildcard tests/victims/*.c tests/victims/*.cc)))
 preloads := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/preloads/*.c))
 
-test-programs: $(BUILD)/tests/unit $(victims) $(preloads)
-test-programs: $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%)
+victims: $(victims) $(preloads) ## build the programs that the end-to-end tests run
+victims: $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%)
 
 # Catch2 3 is a library; version 2 is a header, and has no such module.
 catch_libs = $(shell $(PKG_CONFIG) --silence-errors --libs catch2-with-main)
 
-$(BUILD)/tests/unit: $(unit_objects) $(filter-out %/main.o,$(exporter_objects)) $(BUILD)/sources
+# Catch's own code is compiled once for all builds, those with sanitizers too: none of them is to watch it.
+catch_main ?= $(BUILD)/obj/tests/unit/main.o
+$(catch_main): private exporter_flags = -O0 $(CPPFLAGS) -std=c++20 -I.
+$(catch_main): | deps-test
+test: $(catch_main)
+
+# What T names needs: its own program, all unit tests, or the programs under test.
+check: $(patsubst unit.%,$(BUILD)/tests/alone/%_test,$(filter unit.%,$(T))) $(if $(filter unit,$(T)),$(BUILD)/tests/unit) \
+  $(if $(filter e2e%,$(T)),build victims)
+
+# The tests are to be compiled quickly: not optimised but what helps debugging, and after a precompiled header.
+unit_flags = $(patsubst -O2,-Og,$(exporter_flags))
+precompiled := $(BUILD)/obj/tests/unit/precompiled.h
+$(precompiled).gch: tests/unit/precompiled.h $(BUILD)/exporter.flags | deps-test
+	$(call say,PCH,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(unit_flags) -MMD -MP -MF $(precompiled).d -MT $@ -x c++-header $< -o $@
+
+$(unit_objects): $(BUILD)/obj/%.o: %.cc $(precompiled).gch
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(unit_flags) -include $(precompiled) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/unit: $(unit_objects) $(catch_main) $(filter-out %/main.o,$(exporter_objects)) $(BUILD)/sources
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $(filter %.o,$^) -o $@ $(catch_libs) $(exporter_libs)
@@ -273,34 +321,36 @@ $(BUILD)/tests/unit: $(unit_objects) $(filter-out %/main.o,$(exporter_objects)) 
 .PHONY: test-sanitizers
 
 sanitizers := thread address-undefined
-# $1: one of them; $2: what else make is to be told.
-make_sanitized = $(MAKE) --no-print-directory SANITIZE=$(subst -,$(comma),$1) BUILD='$(BUILD)/$1' $2 '$(BUILD)/$1/tests/unit'
+# $1: one of them; $2: what make is to be told.
+make_sanitized = $(MAKE) --no-print-directory SANITIZE=$(subst -,$(comma),$1) BUILD='$(BUILD)/$1' $2
 
 test-sanitizers: ## all unit tests under ThreadSanitizer, and under AddressSanitizer and UBSan
-	+$(Q)$(foreach each,$(sanitizers),$(call make_sanitized,$(each)) && '$(BUILD)/$(each)/tests/unit' &&) true
+	+$(Q)$(foreach each,$(sanitizers),$(call make_sanitized,$(each),'$(BUILD)/$(each)/tests/unit') && '$(BUILD)/$(each)/tests/unit' &&) true
 
 # In every run of the tests: the state machine, and who writes and reads segments.
-sanitized_tests := main loop_state_test loop_state_model_test segment_file_test slot_reader_test slot_reader_interleaving_test
-sanitized_sources := own_metrics segment_file slot_reader rejection loop_sample latency label_text
+sanitized_tests := loop_state_test loop_state_model_test segment_file_test slot_reader_test slot_reader_interleaving_test
 
-test-programs: $(sanitizers:%=$(BUILD)/%/tests/unit)
-$(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: FORCE | build
-	+$(Q)$(call make_sanitized,$*,unit_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call named,$(unit_sources),$(sanitized_tests)))' \
-	  exporter_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(call named,$(exporter_sources),$(sanitized_sources)))')
+test-programs: $(BUILD)/tests/unit victims check-shared-headers $(sanitizers:%=$(BUILD)/%/tests/unit) ## build all that `make test` runs
 
-$(BUILD)/tests/victims/%: tests/victims/%.c $(BUILD)/flags
+$(sanitizers:%=$(BUILD)/%/tests/unit): $(BUILD)/%/tests/unit: $(catch_main) FORCE | build
+	+$(Q)$(call make_sanitized,$*,catch_main='$(catch_main)' \
+	  unit_sources='$(call named,$(unit_sources),$(sanitized_tests))' \
+	  exporter_objects='$(patsubst %.cc,$(BUILD)/$*/obj/%.o,$(filter exporter/%,$(call sources_of,$(call \
+	    named,$(unit_sources),$(sanitized_tests)))))' '$@')
+
+$(BUILD)/tests/victims/%: tests/victims/%.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC))
 
-$(BUILD)/tests/victims/%: tests/victims/%.cc $(BUILD)/flags
+$(BUILD)/tests/victims/%: tests/victims/%.cc $(BUILD)/programs.flags
 	$(call build_victim,CXX,$(CXX) -std=c++20)
 
-$(BUILD)/tests/musl/%: tests/victims/%.c $(BUILD)/flags
+$(BUILD)/tests/musl/%: tests/victims/%.c $(BUILD)/programs.flags
 	$(call build_victim,MUSL,$(MUSL_GCC))
 
-$(BUILD)/tests/static/%: tests/victims/%.c $(BUILD)/flags
+$(BUILD)/tests/static/%: tests/victims/%.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) -static)
 
-$(BUILD)/tests/preloads/%.so: tests/preloads/%.c $(BUILD)/flags
+$(BUILD)/tests/preloads/%.so: tests/preloads/%.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) -shared -fPIC)
 
 define build_victim
@@ -314,12 +364,12 @@ endef
 .PHONY: test-aarch64 programs-to-emulate
 
 more_programs := $(BUILD)/tests/freestanding/no_libc $(patsubst %,$(BUILD)/tests/musl/%,syscall_function wrapped_calls)
-test-programs: $(more_programs)
+victims: $(more_programs)
 programs-to-emulate: $(BUILD)/tests/unit $(victims) $(preloads) $(more_programs)
 programs-to-emulate: $(MUSL_VICTIMS:%=$(BUILD)/tests/musl/%) $(STATIC_VICTIMS:%=$(BUILD)/tests/static/%)
 
 # A PIE that the loader starts and that no library is linked to. What it calls, whoever is preloaded must have.
-$(BUILD)/tests/freestanding/%: tests/freestanding/%.c $(BUILD)/flags
+$(BUILD)/tests/freestanding/%: tests/freestanding/%.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) -ffreestanding -fno-stack-protector -fPIE -pie -nostdlib -Wl$(comma)-z$(comma)lazy \
 	  -Wl$(comma)--export-dynamic -Wl$(comma)--unresolved-symbols=ignore-all)
 
@@ -349,7 +399,7 @@ $(BUILD)/exporter.a: $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(e
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar cr $@ $^
 
-$(emulated)/emulate: tests/aarch64/emulate.c $(BUILD)/flags
+$(emulated)/emulate: tests/aarch64/emulate.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) -static $(launcher_defines))
 launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(emulated))"' \
   -DGLIBC='"/usr/aarch64-linux-gnu"' -DMUSL='"$(abspath $(cross))/debian"'
@@ -371,7 +421,7 @@ manifest_tools:
 	@tests/manifests/get_tools '$(BUILD)/manifests'
 
 # Where they cannot be had, the test is skipped.
-test-programs: manifest_tools_if_possible
+victims: manifest_tools_if_possible
 manifest_tools_if_possible: | deps
 	@deploy/deps manifests && tests/manifests/get_tools '$(BUILD)/manifests' || true
 
@@ -397,17 +447,6 @@ vm: $(BUILD)/bench/syscall_cost
 .PHONY: fuzz fuzzers
 
 FUZZ_SECONDS ?= 600
-# Compiled for fuzzing, which takes long: no more of the exporter than what the inputs reach.
-fuzzed = $(patsubst %.cc,$(BUILD)/fuzz/obj/%.o,$(call named,$(exporter_sources),build_info duration exposition label_text limited_log log \
-  protobuf_format text_format $1))
-fuzzed_segment := $(call fuzzed,container_identity death_in_stall exporter_families latency latency_window loop_collector \
-  loop_families loop_figures loop_history loop_monitor loop_sample loop_source monotonic_counters own_metrics packed_histogram \
-  pid_labels proc_file process_families process_figures process_table rejection scalar_metrics segment_directory segment_file \
-  segment_janitor segment_source slot_reader source_poller stall_detector)
-fuzzed_text := $(call fuzzed,bpf_flags bpf_options command_parser exporter_flags flag_values gzip inject_flags \
-  latency_flags log_flags metrics_flags run_flags segments_flags serve_flags web_flags)
-fuzzed_manifest := $(call fuzzed,injected_parts manifest_fields manifest_injection pod_injection yaml_aliases yaml_node \
-  yaml_reader yaml_writer)
 fuzz_flags = -O2 -g $(warnings) -std=c++20 -pthread -I. \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -416,33 +455,45 @@ fuzz: fuzzers ## fuzz the reader of segments for FUZZ_SECONDS (600), then texts 
 	tests/fuzz/fuzz text "-max_total_time=$$(($(FUZZ_SECONDS) / 10 + 1))"
 	tests/fuzz/fuzz manifest "-max_total_time=$$(($(FUZZ_SECONDS) / 10 + 1))"
 
-fuzzers: $(patsubst %,$(BUILD)/fuzz/%_fuzzer,segment text manifest)
+fuzzers: $(patsubst %,$(BUILD)/fuzz/%_fuzzer,segment text manifest) ## build what they run
 
 # Only here: no other target needs the runtime.
-.PHONY: fuzz_deps fuzzers_if_possible
+.PHONY: fuzz_deps test-fuzz replay
 fuzz_deps:
 	@deploy/deps fuzz
 
-# Where clang has no fuzzer runtime and none can be installed, their test is skipped.
-test-programs: fuzzers_if_possible
-fuzzers_if_possible: | deps build
-	+$(Q)if deploy/deps fuzz; then $(MAKE) --no-print-directory fuzzers; fi
+test-fuzz: fuzzers ## fuzz each of them for some seconds
+	tests/run e2e.test_hostile_segments_fuzz
 
-$(BUILD)/fuzz/segment_fuzzer: fuzz_link = -Wl,--wrap=pread -lprometheus-cpp-core
-$(BUILD)/fuzz/segment_fuzzer: $(fuzzed_segment)
-$(BUILD)/fuzz/text_fuzzer: $(fuzzed_text)
-$(BUILD)/fuzz/manifest_fuzzer: fuzz_link = -lyaml
-$(BUILD)/fuzz/manifest_fuzzer: $(fuzzed_manifest)
-$(BUILD)/fuzz/%_fuzzer: $(BUILD)/fuzz/obj/tests/fuzz/%_fuzzer.o
+# In `make test`: the same targets on the corpus and some thousand inputs made of it, by the objects of AddressSanitizer.
+replays := segment text manifest
+replay: | build
+	+$(Q)$(call make_sanitized,address-undefined,$(replays:%='$(BUILD)/address-undefined/tests/replay/%'))
+
+segment_link := -Wl,--wrap=pread
+fuzz_objects_of = $(patsubst $(BUILD)/%,$(BUILD)/fuzz/%,$(call objects_of,$1))
+.SECONDEXPANSION:
+$(BUILD)/tests/replay/%: $$(call objects_of,tests/fuzz/$$*_fuzzer.cc tests/fuzz/replay.cc)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $^ -o $@ $($*_link) $(exporter_libs)
+
+$(BUILD)/fuzz/%_fuzzer: $$(call fuzz_objects_of,tests/fuzz/$$*_fuzzer.cc)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $^ $(fuzz_link) -o $@ -lz -pthread
+	$(Q)$(CLANGXX) -fsanitize=fuzzer,address,undefined $^ $($*_link) -o $@ $(exporter_libs)
+
+# A program of one file of unit tests, and of what of the exporter it needs.
+$(BUILD)/tests/alone/%: $(catch_main) $$(call objects_of,$$(call named,$(unit_sources),$$*))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $^ -o $@ $(catch_libs) $(exporter_libs)
 
 $(BUILD)/fuzz/obj/exporter/base/build_info.o: defines = -DLOOPTAP_VERSION='"fuzz"'
-$(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/flags | fuzz_deps
+$(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/exporter.flags | fuzz_deps
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CLANGXX) -fsanitize=fuzzer-no-link $(fuzz_flags) $(defines) $(depflags) -c $< -o $@
-.PRECIOUS: $(BUILD)/fuzz/obj/%.o
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/fuzz/obj/%.o
 
 # ---- Other people's test suites, with and without the probe --------------------------------------------------------
 
@@ -472,9 +523,9 @@ bench-probe: $(BUILD)/liblooptap.so $(bench_waiters) $(bench_stages) $(BUILD)/be
 record-instructions: $(BUILD)/liblooptap.so $(BUILD)/bench/counted_batches ## put the probe's instructions per wait on record
 	$(run_bench) bench.instruction_count --record
 
-test-programs: $(BUILD)/bench/counted_batches $(BUILD)/bench/stages/swaps.so $(BUILD)/bench/quiet_waits
+victims: $(BUILD)/bench/counted_batches $(BUILD)/bench/stages/swaps.so $(BUILD)/bench/quiet_waits
 
-$(BUILD)/bench/quiet_waits: tests/bench/quiet_waits.c $(BUILD)/flags
+$(BUILD)/bench/quiet_waits: tests/bench/quiet_waits.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC))
 
 $(bench_waiters): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/obj/tests/bench/wait_function.o
@@ -482,12 +533,12 @@ $(bench_waiters): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/obj/te
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pthread -rdynamic $^ -o $@
 
-$(BUILD)/obj/tests/bench/%.o: tests/bench/%.c $(BUILD)/flags
+$(BUILD)/obj/tests/bench/%.o: tests/bench/%.c $(BUILD)/programs.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g $(warnings) -pthread -I. -MMD -MP -c $< -o $@
 
-$(bench_stages): $(BUILD)/bench/stages/%.so: preload/probe.cc $(BUILD)/obj/preload/syscall.o $(BUILD)/flags
+$(bench_stages): $(BUILD)/bench/stages/%.so: preload/probe.cc $(BUILD)/obj/preload/syscall.o $(BUILD)/probe.flags
 	$(call say,CXX,$@)
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CXX) $(probe_flags) $(without_$*) -include tests/bench/probe_stage.h $(depflags) -c $< -o $(depfile:.d=.o)
@@ -497,7 +548,7 @@ $(bench_stages): $(BUILD)/bench/stages/%.so: preload/probe.cc $(BUILD)/obj/prelo
 
 .PHONY: bench-bpf
 
-$(BUILD)/bench/syscall_cost: tests/bench/syscall_cost.c $(BUILD)/flags
+$(BUILD)/bench/syscall_cost: tests/bench/syscall_cost.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC))
 
 bench-bpf: build vm ## measure what eBPF costs, here and on an emulated kernel (BENCH_ROUNDS=1: a quick look)
@@ -511,7 +562,7 @@ bench-bpf: build vm ## measure what eBPF costs, here and on an emulated kernel (
 bench-exporter: build $(BUILD)/bench/live_loops ## measure scrapes, memory and idleness with 1, 100 and 1,000 live loops
 	tests/bench_exporter/bench.py --check
 
-$(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/flags
+$(BUILD)/bench/live_loops: tests/bench_exporter/live_loops.cc $(BUILD)/programs.flags
 	$(call build_victim,CXX,$(CXX) -std=c++20 -O2)
 
 # ---- The container image, and pods that are run with it ------------------------------------------------------------
@@ -605,7 +656,7 @@ $(peer_packages): $(wildcard tests/bench_peers/npm/*.json)
 	$(Q)cp $^ $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(@D)
 	@touch $@
 
-$(BUILD)/bench/loops_at_work: tests/bench_peers/loops_at_work.c $(BUILD)/flags
+$(BUILD)/bench/loops_at_work: tests/bench_peers/loops_at_work.c $(BUILD)/programs.flags
 	$(call build_victim,CC,$(CC) -O2)
 
 # ---- Dependencies on headers, written by the compilers ------------------------------------------------------------

@@ -14,7 +14,7 @@ class Fuzz(unittest.TestCase):
     def run_fuzzer(self, name, *options):
         program = BUILD / f'fuzz/{name}_fuzzer'
         if not program.exists():
-            self.skipTest("clang's fuzzer runtime is missing, so the fuzzers were not built (make fuzzers)")
+            self.skipTest('the fuzzers are not built: make test-fuzz')
         folder = make_folder(self, None, 0o755)
         found = folder / 'found'
         found.mkdir()

@@ -10,13 +10,18 @@ BUILD = ROOT / os.environ.get('BUILD', 'build')
 
 # What a file may say that it needs for itself, in a tuple `needs`: no two jobs that need the same run side by side.
 NEEDS = {
+    'address-undefined': 'the folder of the build with AddressSanitizer, in which make is at work',
     'time': 'the whole machine: nothing at all runs beside it, as it holds durations or costs against narrow bounds',
     'ports': 'port numbers that it cannot choose, or other names of which the machine has one',
     'bpf': 'the tracepoints of system calls, which it counts or loads so much that another of its kind would notice',
 }
 
+# The unit tests under AddressSanitizer, too: make builds both in one folder.
+SANITIZED = 'address-undefined'
+
 # A file that takes longer has hung. A file may say `deadline = SECONDS` itself.
 DEADLINE = 300 * float(os.environ.get('DEADLINE', 20)) / 20
+MAKE_DEADLINE = 1200  # with what make builds first
 
 RECORDED = TESTS / 'runner/durations'
 UNKNOWN = 10  # seconds that a file is expected to take of which nothing is recorded
@@ -41,8 +46,9 @@ class Job:
 
 
 def declarations(path):
-    """needs and deadline, as the file assigns them at its top; without importing it."""
-    said = {'needs': (), 'deadline': DEADLINE}
+    """needs, deadline and makes (a target that make is to build first, meanwhile), as the file assigns them at its
+    top; without importing it."""
+    said = {'needs': (), 'deadline': DEADLINE, 'makes': None}
     if not path.exists():
         return said  # the worker tells
     for statement in ast.parse(path.read_text(), str(path)).body:
@@ -54,23 +60,36 @@ def declarations(path):
     return said
 
 
-def end_to_end(names, tests=TESTS):
-    """Jobs of these tests: all of one file are one job."""
+def end_to_end(names, made=False, tests=TESTS):
+    """Jobs of these tests: all of one file are one job. made: what they say that make is to build is built."""
     files = {}
     for name in names:
         files.setdefault('.'.join(name.split('.')[:2]), []).append(name)
-    return [Job(file, ['e2e', *chosen], **declarations(tests / (file.replace('.', '/') + '.py')))
-            for file, chosen in files.items()]
+    jobs = []
+    for file, chosen in files.items():
+        said = declarations(tests / (file.replace('.', '/') + '.py'))
+        target = said.pop('makes') if made else None
+        if target:
+            said['deadline'] = MAKE_DEADLINE
+        said.pop('makes', None)
+        jobs.append(Job(file, ['made', target, 'e2e', *chosen] if target else ['e2e', *chosen], **said))
+    return jobs
 
 
-def all_end_to_end(tests=TESTS):
-    return end_to_end(sorted(f'e2e.{path.stem}' for path in (tests / 'e2e').glob('test_*.py')), tests)
+def all_end_to_end(made=False, tests=TESTS):
+    return end_to_end(sorted(f'e2e.{path.stem}' for path in (tests / 'e2e').glob('test_*.py')), made, tests)
 
 
 def unit(made):
     """Jobs of the unit tests; made: make builds each first."""
-    return [Job(name, ['unit', name, BUILD / path, *(['make'] if made else [])], deadline=1200 if made else DEADLINE)
+    return [Job(name, [*(['made', target(path)] if made else []), 'unit', name, BUILD / path],
+                [SANITIZED] if SANITIZED in path else [], MAKE_DEADLINE if made else DEADLINE)
             for name, path in UNIT_TESTS.items()]
+
+
+def target(path):
+    """How the Makefile names what is at this path of the build."""
+    return os.path.join(os.environ.get('BUILD', 'build'), path)
 
 
 def of_names(wanted, made=False):
@@ -82,14 +101,15 @@ def of_names(wanted, made=False):
         elif name.startswith('unit.'):
             jobs.append(Job(name, ['unit', name, BUILD / f"tests/alone/{name.rpartition('.')[2]}_test"]))
         elif name == 'e2e':
-            jobs += all_end_to_end()
+            jobs += all_end_to_end(made)
         elif name.startswith('e2e.'):
             names.append(name)
         else:
             raise WrongName(f'{name}: neither unit[.FILE] nor e2e[.FILE[.CLASS[.TEST]]]')
-    jobs += end_to_end(names)
+    jobs += end_to_end(names, made)
     if made and not wanted:
-        jobs.append(Job('headers', ['make', 'every header compiles alone', 'check-shared-headers'], deadline=1200))
+        jobs.append(Job('headers', ['made', 'check-shared-headers', 'nothing', 'headers compile alone'],
+                        deadline=MAKE_DEADLINE))
     recorded = read_durations()
     for job in jobs:
         job.seconds = recorded.get(job.name, UNKNOWN)

@@ -1,8 +1,9 @@
 """What runs in a worker's process: tests/run --worker FD KIND ARGUMENT..., whose results go to the descriptor.
 
     e2e NAME...                     end-to-end tests, by unittest
-    unit NAME PROGRAM [make]        a program of unit tests; with the word, make builds it first
-    make NAME TARGET                nothing but make, as one test
+    unit NAME PROGRAM               a program of unit tests
+    nothing NAME                    a test that passes
+    made TARGET KIND ARGUMENT...    any of these, after make has built the target
 """
 
 import ctypes
@@ -16,7 +17,7 @@ import traceback
 import unittest
 
 from runner import catch
-from runner.jobs import BUILD, ROOT, TESTS
+from runner.jobs import ROOT, TESTS
 
 PR_SET_PDEATHSIG = 1
 
@@ -92,37 +93,38 @@ class EndToEndResult(unittest.TestResult):
         self._channel.fails(test.id(), self._seconds(), 'passes, and was expected to fail')
 
 
-def make(*targets):
-    """Builds with the variables that the make above us was given, and one processor: the others are the tests'.
+def make(target):
+    """Builds it with the variables that the make above us was given, and one processor: the others are the tests'.
     Returns what it says if it fails."""
-    words = [word for word in os.environ.get('MAKEFLAGS', '').split(' ') if not word.startswith(('--jobserver', '-j'))]
-    environment = {**os.environ, 'MAKEFLAGS': ' '.join(words), 'BUILD': str(BUILD.relative_to(ROOT))
-                   if BUILD.is_relative_to(ROOT) else str(BUILD)}
-    run = subprocess.run(['make', '-j1', '--no-print-directory', f"BUILD={environment['BUILD']}", *targets], cwd=ROOT,
-                         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         text=True, errors='replace')
+    run = subprocess.run(['make', '-j1', '--no-print-directory', target], cwd=ROOT, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
     return run.stdout if run.returncode else None
 
 
-def run_unit_tests(channel, name, program, *made):
-    if made and (complaint := make(os.path.relpath(program, ROOT) if BUILD.is_relative_to(ROOT) else program)):
-        channel.fails(name, 0, complaint)
-    else:
-        catch.run_unit_tests(name, program, channel)
-
-
-def run_make(channel, name, target):
+def run_made(channel, target, kind, *arguments):
     start = time.monotonic()
-    channel.starts(name)
+    channel.starts(f'make {target}')
     complaint = make(target)
     if complaint:
-        channel.fails(name, time.monotonic() - start, complaint)
+        channel.fails(f'make {target}', time.monotonic() - start, complaint)
     else:
-        channel.passes(name, time.monotonic() - start)
+        KINDS[kind](channel, *arguments)
+
+
+def run_nothing(channel, name):
+    channel.starts(name)
+    channel.passes(name, 0)
+
+
+def run_unit_tests(channel, name, program):
+    catch.run_unit_tests(name, program, channel)
 
 
 def run_end_to_end_tests(channel, *names):
     unittest.defaultTestLoader.loadTestsFromNames(names).run(EndToEndResult(channel))
+
+
+KINDS = {'e2e': run_end_to_end_tests, 'unit': run_unit_tests, 'nothing': run_nothing, 'made': run_made}
 
 
 def main(descriptor, kind, *arguments):
@@ -133,6 +135,9 @@ def main(descriptor, kind, *arguments):
     signal.signal(signal.SIGTERM, interrupt)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     channel = Channel(int(descriptor))
-    {'e2e': run_end_to_end_tests, 'unit': run_unit_tests, 'make': run_make}[kind](channel, *arguments)
+    # The descriptors of its jobserver are not ours. What else a make above us was told is told to those below.
+    os.environ['MAKEFLAGS'] = ' '.join(word for word in os.environ.get('MAKEFLAGS', '').split(' ')
+                                       if not word.startswith(('--jobserver', '-j')))
+    KINDS[kind](channel, *arguments)
     channel.done()
     sys.stdout.flush()
