@@ -1,4 +1,6 @@
 // preload/histogram_scheme.h, for C++.
+//
+// Pure functions: thread-safe. Nothing throws. Bounds in nanoseconds; the scheme is in docs/segment.md.
 #pragma once
 
 #include "preload/operations.h"

@@ -1,4 +1,4 @@
-// What happened to a loop in the last window of time, independent of who looks and how often.
+// What happened to a loop in the last window of time, whoever asks and how often.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
-// The last ten minutes of a loop, for a picture: kept whether or not anybody looks, and small.
+// The last ten minutes of a loop, for a picture: kept whether or not anybody asks, in 6 KB a loop.
+//
+// Not thread-safe. Nothing throws but for want of memory. Seconds in what is kept, nanoseconds in samples.
 #pragma once
 
 #include <array>

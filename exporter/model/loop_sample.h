@@ -1,4 +1,7 @@
 // What the exporter knows of one loop at one instant, whatever it was fed by.
+//
+// Values and pure functions: thread-safe. Nothing throws but for want of memory. Durations and instants (CLOCK_MONOTONIC) in
+// nanoseconds.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +63,8 @@ struct LoopSample {
   uint64_t activity_since_ns = 0;
   uint64_t deadline_ns = UINT64_MAX;  ///< of the present wait; UINT64_MAX: none, or not known
   uint64_t taken_ns = 0;              ///< when the sample was taken, not later than the copy
-  uint64_t stuck_for_ns = 0;  ///< since when its thread has stood still while it counted, on later looks
+  uint64_t stuck_for_ns =
+      0;  ///< for how long its thread has stood still while it counted, as later reads saw
 };
 
 /// A sample's counters with what is open at the instant of the sample counted in.

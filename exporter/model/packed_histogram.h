@@ -1,4 +1,4 @@
-// Durations by bucket in as few bytes as will do, for the many that are kept and seldom looked at.
+// Durations by bucket in as few bytes as will do, for the many that are kept and seldom read.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
 // Which process a feed of loops belongs to.
+//
+// Values: thread-safe. Nothing throws but for want of memory.
 #pragma once
 
 #include <cstdint>

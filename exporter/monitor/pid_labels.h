@@ -1,4 +1,6 @@
 // The `pid` labels of processes.
+//
+// Not thread-safe. Nothing throws but for want of memory.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,8 @@
 // Runtimes write these names for themselves and nobody promises them, so only what has exactly the known shape is taken:
 // UIDs and ids are hexadecimal numbers of the known lengths. Whoever may make cgroups chooses their names: a process
 // with a delegated subtree can claim any identity.
+//
+// Values and pure functions: thread-safe. Nothing throws but for want of memory.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
 // Compressed bodies. zlib stays behind gzip.cc.
+//
+// Pure functions: thread-safe.
 #pragma once
 
 #include <string>

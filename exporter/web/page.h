@@ -1,4 +1,6 @@
 // The page for people: files of page/, embedded in the program.
+//
+// A pure function: thread-safe. Nothing throws but for want of memory.
 #pragma once
 
 #include <optional>

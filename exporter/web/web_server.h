@@ -1,4 +1,7 @@
 // An HTTP server for a handful of read-only pages. civetweb stays behind web_server.cc.
+//
+// Thread-safe once made. Errors: see the constructor; a handler's exceptions become a 500, counted in
+// looptap_errors_total{where="http"}.
 #pragma once
 
 #include <functional>

@@ -3,6 +3,8 @@
 // Not prometheus-cpp's model and serializers. The model of a thousand loops takes 20 MB and more time than all that is
 // computed for it; its text knows no OpenMetrics, writes `le="1"` where Prometheus' protobuf path makes `le="1.0"` (two
 // series out of one, where the format changes) and does not escape HELP; and it has no native histograms.
+//
+// Not thread-safe: one writer for each scrape. Nothing throws but for want of memory. Base units.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 // The delimited protobuf format of Prometheus, the one with native histograms. protozero stays behind
 // protobuf_format.cc.
+//
+// Not thread-safe: one for each scrape. Nothing throws but for want of memory. Base units.
 #pragma once
 
 #include <string>

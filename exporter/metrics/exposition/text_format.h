@@ -1,4 +1,6 @@
 // The text formats of Prometheus (0.0.4) and OpenMetrics (1.0.0).
+//
+// Not thread-safe: one for each scrape. Nothing throws but for want of memory. Base units.
 #pragma once
 
 #include <string>
