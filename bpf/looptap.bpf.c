@@ -1,7 +1,7 @@
 /* The programs: one entry point for each hook, and what they do elsewhere.
  *
  * They change nothing in the processes that they look at. Which of them are loaded and where they are attached
- * is decided in exporter/sources/bpf/bpf_programs.cc, by their names: hence the `?`.
+ * is decided in exporter/sources/bpf (wait_hook.h), by their names and sections: hence the `?`.
  */
 #include "bpf/mappings.h"
 #include "bpf/targets.h"

@@ -1,4 +1,6 @@
 // What the flags --bpf.* say.
+//
+// Thread-safety: plain values. Errors: std::invalid_argument from what parses.
 #pragma once
 
 #include <cstdint>

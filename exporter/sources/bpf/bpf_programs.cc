@@ -13,26 +13,23 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "bpf/looptap.skel.h"
 #include "exporter/base/capabilities.h"
 #include "exporter/base/log.h"
+#include "exporter/sources/bpf/bpf_attacher.h"
 #include "exporter/sources/bpf/bpf_requirements.h"
-#include "exporter/sources/bpf/libc_files.h"
 #include "exporter/sources/bpf/mapped_array.h"
-#include "exporter/sources/bpf/syscall_tracepoints.h"
+#include "exporter/sources/bpf/wait_hook.h"
 #include "exporter/sources/bpf/wanted_cgroups.h"
 
 namespace looptap {
 
 namespace {
-
-/// The kernel does not let us, for a reason that another hook may not share.
-struct Refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 int log_of_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
@@ -57,21 +54,32 @@ void check_pid(uint32_t pid) {
                              ": name that one");
 }
 
-constexpr const char* kEpollWaits[] = {"epoll_wait", "epoll_pwait", "epoll_pwait2"};
-constexpr pid_t kEverybody = -1;
+std::unique_ptr<WaitHook> make_hook(BpfHook hook, const BpfTargets& targets, bool with_event_queues) {
+  switch (hook) {
+    case BpfHook::kFentry:
+      return make_fentry_hook(with_event_queues);
+    case BpfHook::kTracepoint:
+      return make_tracepoint_hook();
+    case BpfHook::kUprobe:
+      return make_uprobe_hook(targets);
+    case BpfHook::kAuto:
+      break;
+  }
+  throw std::logic_error("no hook was chosen");
+}
 
 }  // namespace
 
 struct BpfPrograms::Loaded {
   looptap_bpf* skeleton = nullptr;
-  std::vector<bpf_link*> links;
+  std::optional<BpfAttacher> attacher;
   bpf_link* iterator = nullptr;
   MappedArray slots, owners, event_queues;
   BpfHook hook = BpfHook::kAuto;
   bool with_event_queues = false;
 
   ~Loaded() {
-    for (bpf_link* link : links) bpf_link__destroy(link);
+    attacher.reset();
     bpf_link__destroy(iterator);
     looptap_bpf__destroy(skeleton);
   }
@@ -92,132 +100,25 @@ struct BpfPrograms::Loaded {
     skeleton->rodata->measure_event_queues = with_event_queues;
   }
 
-  void choose_programs() {
+  void choose_programs(const WaitHook& wait_hook) {
     bpf_program* program;
     bpf_object__for_each_program(program, skeleton->obj) {
-      if (is_chosen(program)) bpf_program__set_autoload(program, true);
+      if (wait_hook.uses(bpf_program__name(program), bpf_program__section_name(program)))
+        bpf_program__set_autoload(program, true);
     }
-  }
-
-  /// Whether the program is one of the hook's.
-  bool is_chosen(const bpf_program* program) const {
-    const std::string section = bpf_program__section_name(program);
-    if (program == skeleton->progs.ep_poll_callback_entry) return with_event_queues;
-    switch (hook) {
-      case BpfHook::kFentry:
-        return section.starts_with("fentry/") || section.starts_with("fexit/");
-      case BpfHook::kTracepoint:
-        return section == "tracepoint";
-      case BpfHook::kUprobe:
-        return section == "uprobe" || section == "uretprobe";
-      case BpfHook::kAuto:
-        break;
-    }
-    return false;
   }
 
   void load() {
     if (const int result = looptap_bpf__load(skeleton))
-      throw Refused(hook_needs() + "the kernel refuses the BPF programs: " + reason(result));
-  }
-
-  void keep(bpf_link* link, const std::string& what) {
-    if (!link) throw Refused(hook_needs() + "cannot attach to " + what + ": " + strerror(errno));
-    links.push_back(link);
-  }
-
-  /// By itself: where it goes is in its section.
-  void attach(bpf_program* program) {
-    keep(bpf_program__attach(program), bpf_program__section_name(program));
-  }
-
-  void attach_tracepoint(bpf_program* program, const std::string& name, bool may_be_missing = false) {
-    const int event = open_syscall_tracepoint(name);
-    if (event < 0 && may_be_missing) return;
-    if (event < 0) throw Refused(hook_needs() + "this kernel has no tracepoint " + name);
-    bpf_link* link = bpf_program__attach_perf_event(program, event);
-    if (!link) close(event);
-    keep(link, name);
-  }
-
-  /// pid: kEverybody, or whose calls alone are trapped.
-  void attach_to_function(bpf_program* program, bool at_return, pid_t pid, const LibcFile& libc,
-                          const char* function) {
-    LIBBPF_OPTS(bpf_uprobe_opts, uprobe);
-    uprobe.retprobe = at_return;
-    uprobe.func_name = function;
-    bpf_link* link = bpf_program__attach_uprobe_opts(program, pid, libc.path.c_str(), 0, &uprobe);
-    if (!link && errno == ENOENT) return;  // an older libc
-    const bool refused = !link && (errno == EPERM || errno == EACCES);
-    keep(link, std::string(function) + " of " + libc.path +
-                   (refused ? " (some kernels want CAP_SYS_ADMIN for it)" : ""));
+      throw BpfRefused(hook_needs() + "the kernel refuses the BPF programs: " + reason(result));
   }
 
   void attach_process_events() {
-    for (bpf_program* program :
-         {skeleton->progs.process_fork, skeleton->progs.process_exec, skeleton->progs.process_rename,
-          skeleton->progs.cgroup_attach, skeleton->progs.thread_exit})
-      attach(program);
+    for (const char* program :
+         {"process_fork", "process_exec", "process_rename", "cgroup_attach", "thread_exit"})
+      attacher->attach(program);
     iterator = bpf_program__attach_iter(skeleton->progs.iterate_processes, nullptr);
-    if (!iterator) throw Refused(std::string("cannot look at the processes that run: ") + strerror(errno));
-  }
-
-  void attach_waits(const BpfOptions& options) {
-    switch (hook) {
-      case BpfHook::kFentry:
-        bpf_program* program;
-        bpf_object__for_each_program(program, skeleton->obj) {
-          if (is_chosen(program)) attach(program);
-        }
-        break;
-      case BpfHook::kTracepoint:
-        attach_tracepoint(skeleton->progs.enter_close, "sys_enter_close");
-        attach_tracepoint(skeleton->progs.enter_exit, "sys_enter_exit");
-        attach_tracepoint(skeleton->progs.enter_exit_group, "sys_enter_exit_group");
-        for (const char* change : {"close_range", "dup2", "dup3"})
-          attach_tracepoint(skeleton->progs.leave_change, std::string("sys_exit_") + change, true);
-        attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create1");
-        attach_tracepoint(skeleton->progs.leave_epoll_create, "sys_exit_epoll_create", true);
-        for (const char* wait : {"epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"})
-          attach_tracepoint(skeleton->progs.leave_syscall, std::string("sys_exit_") + wait, true);
-        // Not every architecture has epoll_wait.
-        attach_tracepoint(skeleton->progs.enter_milliseconds, "sys_enter_epoll_wait", true);
-        attach_tracepoint(skeleton->progs.enter_milliseconds, "sys_enter_epoll_pwait");
-        attach_tracepoint(skeleton->progs.enter_timespec, "sys_enter_epoll_pwait2", true);
-        attach_tracepoint(skeleton->progs.enter_io_uring, "sys_enter_io_uring_enter", true);
-        break;
-      case BpfHook::kUprobe:
-        attach_to_libc(options);
-        break;
-      case BpfHook::kAuto:
-        break;
-    }
-  }
-
-  void attach_to_libc(const BpfOptions& options) {
-    const BpfTargets& targets = options.targets;
-    if (targets.names.empty() && targets.cgroups.empty() && !targets.all)
-      for (const uint32_t pid : targets.pids)
-        attach_to_files(static_cast<pid_t>(pid), find_libc_files({pid}),
-                        "process " + std::to_string(pid) + " has no");
-    else
-      attach_to_files(kEverybody, find_libc_files({}), "no process has a");
-  }
-
-  void attach_to_files(pid_t pid, const std::vector<LibcFile>& files, const std::string& none) {
-    if (files.empty()) throw std::runtime_error(hook_needs() + none + " libc that could be probed");
-    for (const LibcFile& libc : files) {
-      for (const char* create : {"epoll_create", "epoll_create1"})
-        attach_to_function(skeleton->progs.return_epoll_create, true, pid, libc, create);
-      for (const char* wait : kEpollWaits) {
-        // musl's epoll_wait calls its epoll_pwait.
-        if (libc.is_musl && wait == kEpollWaits[0]) continue;
-        const bool has_timespec = wait == kEpollWaits[2];
-        attach_to_function(skeleton->progs.return_wait, true, pid, libc, wait);
-        attach_to_function(has_timespec ? skeleton->progs.call_timespec : skeleton->progs.call_milliseconds,
-                           false, pid, libc, wait);
-      }
-    }
+    if (!iterator) throw BpfRefused(std::string("cannot look at the processes that run: ") + strerror(errno));
   }
 
   void iterate_processes(uint32_t what) {
@@ -240,11 +141,11 @@ struct BpfPrograms::Loaded {
     std::vector<std::string> names;
     bpf_link* link = bpf_program__attach_iter(skeleton->progs.iterate_mappings, &parameters);
     const int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
-    if (fd < 0) log(LogLevel::kDebug, "cannot look at what a process maps: " + reason(fd));
     looptap_mapped_file mapped;
     while (fd >= 0 && read(fd, &mapped, sizeof mapped) == sizeof mapped) names.emplace_back(mapped.name);
     if (fd >= 0) close(fd);
     bpf_link__destroy(link);
+    if (fd < 0) throw std::runtime_error("cannot look at what a process maps: " + reason(fd));
     return names;
   }
 
@@ -287,16 +188,18 @@ struct BpfPrograms::Loaded {
   void start(const BpfOptions& options, BpfHook with, bool event_queues_too) {
     hook = with;
     with_event_queues = event_queues_too;
+    const auto wait_hook = make_hook(with, options.targets, event_queues_too);
     open(options);
-    choose_programs();
+    choose_programs(*wait_hook);
     load();
     slots.map(skeleton->maps.slots);
     owners.map(skeleton->maps.owners);
     event_queues.map(skeleton->maps.event_queues);
     fill_maps(options);
+    attacher.emplace(skeleton->obj, hook_needs());
     attach_process_events();
     discover();
-    attach_waits(options);
+    wait_hook->attach(*attacher);
     iterate_processes(LOOPTAP_SCAN);
   }
 };
@@ -323,7 +226,7 @@ BpfPrograms::BpfPrograms(const BpfOptions& options) {
       loaded_ = std::make_unique<Loaded>();
       loaded_->start(options, attempts[i].hook, attempts[i].event_queues);
       break;
-    } catch (const Refused& refusal) {
+    } catch (const BpfRefused& refusal) {
       loaded_.reset();
       if (i + 1 == attempts.size()) throw;
       log(LogLevel::kDebug, refusal.what());

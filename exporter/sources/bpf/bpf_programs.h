@@ -1,5 +1,7 @@
-// The BPF programs: loaded, attached, and gone when this object goes (or its process, however it ends). libbpf and the
-// skeleton stay behind bpf_programs.cc.
+// The BPF programs: loaded, attached, and gone when this object goes (or its process, however it ends). The skeleton stays
+// behind bpf_programs.cc; libbpf behind it, bpf_attacher.cc and mapped_array.cc. Each hook is a wait_hook.h.
+//
+// Thread-safety: none. Errors: as told at each function. Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +15,6 @@
 
 namespace looptap {
 
-/// Not thread-safe.
 class BpfPrograms {
  public:
   /// Checks what the machine allows, loads, attaches, and takes in the targets that run already.
@@ -38,9 +39,11 @@ class BpfPrograms {
   /// The names, without their folders and at most 63 bytes of each, of those files which the process maps now and whose
   /// name begins with a digit.
   /// \param tgid in the initial PID namespace. In one of our own another process may have it, and nothing is told.
+  /// \throws std::runtime_error where it cannot be asked now.
   std::vector<std::string> mapped_files(uint32_t tgid) const;
 
   /// Ends the loops whose instance is closed.
+  /// \throws std::runtime_error where the processes cannot be looked at now.
   void reap();
 
   /// The process is not measured (any more), by this generation or as long as it does not exec; its slots are freed.

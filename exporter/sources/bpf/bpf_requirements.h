@@ -1,4 +1,6 @@
 // Whether this machine lets us use BPF.
+//
+// Thread-safe. Errors: std::runtime_error with one clear line.
 #pragma once
 
 namespace looptap {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "exporter/base/label_text.h"
+#include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 #include "exporter/sources/bpf/event_queue.h"
 #include "exporter/sources/segment_name.h"
@@ -57,8 +59,13 @@ BpfSource::~BpfSource() = default;
 
 void BpfSource::refresh(uint64_t now_ns) {
   if (now_ns >= reaped_ns_ + kReapInterval_ns) {
-    programs_.reap();
     reaped_ns_ = now_ns;
+    // Where it fails, closed loops are shown for longer: no reason to show none.
+    try {
+      programs_.reap();
+    } catch (const std::exception& error) {
+      iterator_failed(error);
+    }
   }
   const auto preloaded = preloaded_();
   for (const looptap_process& process : programs_.processes()) {
@@ -93,9 +100,20 @@ bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdenti
     if (process.loops <= known->second->loops_at_last_check) return false;
     known->second->loops_at_last_check = process.loops;
   }
-  const auto files = programs_.mapped_files(process.tgid);
+  std::vector<std::string> files;
+  try {
+    files = programs_.mapped_files(process.tgid);
+  } catch (const std::exception& error) {
+    iterator_failed(error);
+  }
   return std::any_of(files.begin(), files.end(),
                      [&](const std::string& name) { return is_segment_name_of(identity, name); });
+}
+
+void BpfSource::iterator_failed(const std::exception& error) {
+  iterator_errors_.increment();
+  static LimitedLog failures(LogLevel::kWarn, "BPF iterators that fail");
+  failures.write(error.what());
 }
 
 void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {

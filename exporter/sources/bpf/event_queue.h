@@ -1,4 +1,6 @@
 // For how long events wait for a loop: the histogram that the BPF programs add to, beside the loop's slot.
+//
+// Thread-safety: as that of the memory that is read. Errors: none; what cannot be read stays as it was. Units: nanoseconds.
 #pragma once
 
 #include <cstdint>

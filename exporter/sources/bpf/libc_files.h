@@ -1,4 +1,6 @@
 // The C libraries that processes have loaded.
+//
+// Thread-safe. Errors: a process that is gone, or may not be looked at, has none.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,6 @@
 // A BPF array map (BPF_F_MMAPABLE), read where it lies.
+//
+// Thread-safety: see the class. Errors: map() throws, read() tells. Units: bytes.
 #pragma once
 
 #include <cstddef>

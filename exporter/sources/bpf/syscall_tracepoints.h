@@ -1,4 +1,6 @@
 // The kernel's tracepoints of single syscalls, as perf events that a BPF program can be attached to.
+//
+// Thread-safe. Errors: std::runtime_error with one clear line.
 #pragma once
 
 #include <string>

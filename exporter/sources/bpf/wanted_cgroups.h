@@ -1,4 +1,6 @@
 // The cgroups that --bpf.target=cgroup:PATH names: what the kernel knows them by.
+//
+// Thread-safe. Errors: std::runtime_error with one clear line.
 #pragma once
 
 #include <string>
