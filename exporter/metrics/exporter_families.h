@@ -1,4 +1,7 @@
-// The metrics of the exporter itself: looptap_*.
+// The metrics of the exporter itself, looptap_*: those that this process counts (exporter/self), and those that are read
+// anew at each scrape: facts, settings, and what segments, BPF programs and the monitor know.
+//
+// Thread-safe. Errors: std::bad_alloc alone. Units: base units, as in the names.
 #pragma once
 
 #include <string>
@@ -9,14 +12,13 @@
 
 namespace looptap {
 
-/// What they show. Holds references: for the call only.
+/// What is read anew. Holds references: for the call only.
 struct ExporterFigures {
   const Snapshot& snapshot;
   const std::string& bpf_hook;  ///< where eBPF learns of waits; empty: there is none
-  double last_scrape_seconds;
 };
 
-/// Thread-safe.
+/// Appends them by name, their series by label.
 void add_exporter_families(const ExporterFigures& figures, SeriesWriter& writer,
                            std::vector<MetricFamily>& families);
 

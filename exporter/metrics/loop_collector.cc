@@ -28,8 +28,8 @@ std::string LoopCollector::collect(ExpositionFormat format) {
   std::vector<MetricFamily> families;
   loops.move_to(families);
   processes.move_to(families);
-  add_exporter_families({snapshot_, settings_.bpf_hook, last_scrape_seconds_}, *writer, families);
-  last_scrape_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  add_exporter_families({snapshot_, settings_.bpf_hook}, *writer, families);
+  last_scrape_duration_.set(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   return writer->join(std::move(families));
 }
 

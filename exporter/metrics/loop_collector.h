@@ -11,6 +11,7 @@
 #include "exporter/metrics/exposition/exposition.h"
 #include "exporter/metrics/monotonic_counters.h"
 #include "exporter/monitor/loop_monitor.h"
+#include "exporter/self/own_metrics.h"
 
 namespace looptap {
 
@@ -28,7 +29,7 @@ class LoopCollector {
   std::mutex mutex_;  // for what follows
   MonotonicCounters shown_;
   Snapshot snapshot_;  // the last one, for its memory
-  double last_scrape_seconds_ = 0;
+  self::Gauge last_scrape_duration_ = self::last_scrape_duration();
 };
 
 }  // namespace looptap

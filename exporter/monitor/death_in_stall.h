@@ -1,6 +1,6 @@
 // Processes that died without exiting while a loop of theirs was in a stall: killed by a watchdog, most likely.
 //
-// Pure functions of what is known of a dead process. Thread-safe.
+// Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace looptap {
 
-/// For each loop of a process that has just been found dead: whether it died in a stall, which is logged.
-/// \return how many of its loops did.
-uint64_t count_deaths_in_stall(TrackedProcess& process, uint64_t stall_threshold_ns);
+/// For each loop of a process that has just been found dead: whether it died in a stall, which is logged, and
+/// counted in self::deaths_in_stall().
+void count_deaths_in_stall(TrackedProcess& process, uint64_t stall_threshold_ns);
 
 }  // namespace looptap

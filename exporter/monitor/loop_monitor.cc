@@ -47,7 +47,7 @@ std::vector<TrackedProcess*> LoopMonitor::poll(uint64_t now_ns, Purpose purpose)
 void LoopMonitor::update_process(TrackedProcess& process, uint64_t now_ns, Purpose purpose) {
   if (!process.is_alive()) {
     if (!std::exchange(process.death_handled, true))
-      deaths_in_stall_ += count_deaths_in_stall(process, bound_ns(figures_.stall_bound));
+      count_deaths_in_stall(process, bound_ns(figures_.stall_bound));
     return;
   }
   uint64_t waits = 0, progress_ns = 0;
@@ -145,7 +145,6 @@ Snapshot LoopMonitor::snapshot(Snapshot reuse) {
     show_process(*process, snapshot.taken_ns, snapshot.processes[count++]);
   }
   snapshot.processes.resize(count);
-  snapshot.deaths_in_stall = deaths_in_stall_;
   snapshot.losses = sources_.losses();
   return snapshot;
 }

@@ -61,7 +61,6 @@ class LoopMonitor {
   std::mutex mutex_;
   SourcePoller sources_;
   ProcessTable processes_;
-  uint64_t deaths_in_stall_ = 0;
   uint64_t next_tick_ns_, next_column_ns_;  // when windows and histories move on
 };
 

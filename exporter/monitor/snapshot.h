@@ -44,8 +44,7 @@ struct Snapshot {
 
   uint64_t live_processes = 0;
   uint64_t ended_processes = 0;  ///< dead, and still shown
-  uint64_t deaths_in_stall = 0;
-  SourceLosses losses;  ///< of all sources
+  SourceLosses losses;           ///< of all sources
 
   double stall_threshold_seconds() const { return bound_seconds(stall_bound); }
 };

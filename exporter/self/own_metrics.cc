@@ -54,7 +54,8 @@ Counter rejected_segments(std::string_view reason) {
 
 Counter bpf_skipped_processes(std::string_view reason) {
   static auto& family = counters("looptap_bpf_skipped_processes_total",
-                                 "Processes that eBPF does not measure since others do, by reason.");
+                                 "Processes that eBPF does not measure. preloaded_elsewhere: they carry the "
+                                 "probe, with a segment in another directory.");
   return labelled(family, "reason", reason);
 }
 
@@ -80,6 +81,8 @@ Gauge last_scrape_duration() {
 }
 
 std::vector<prometheus::MetricFamily> own_families() {
+  // Those without labels are there from the start, whoever counts them.
+  inconsistent_reads(), deaths_in_stall(), last_scrape_duration();
   std::vector<prometheus::MetricFamily> families = registry().Collect();
   std::ranges::sort(families, {}, &prometheus::MetricFamily::name);
   for (prometheus::MetricFamily& family : families)

@@ -23,10 +23,7 @@ uint64_t SourceProcess::as_of(uint64_t now_ns) const {
 
 SourceLosses& SourceLosses::operator+=(const SourceLosses& other) {
   dropped_loops += other.dropped_loops;
-  inconsistent_reads += other.inconsistent_reads;
-  preloaded_elsewhere += other.preloaded_elsewhere;
   unremovable += other.unremovable;
-  for (const auto& [why, count] : other.rejected) rejected[why] += count;
   return *this;
 }
 

@@ -5,13 +5,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <vector>
 
 #include "exporter/model/loop_sample.h"
 #include "exporter/model/process_identity.h"
-#include "exporter/sources/rejection.h"
 
 namespace looptap {
 
@@ -37,13 +35,13 @@ class SourceProcess {
   uint64_t as_of(uint64_t now_ns) const;
 };
 
-/// What a source has lost and rejected so far: counters, but for `unremovable`.
+/// What a source reads of its losses, or is now in the way of. What it sees happen it counts itself, where it happens:
+/// exporter/self.
 struct SourceLosses {
-  uint64_t dropped_loops = 0;        ///< that found no slot
-  uint64_t inconsistent_reads = 0;   ///< samples that could not be taken
-  uint64_t preloaded_elsewhere = 0;  ///< processes with the probe, whose segment another exporter reads
-  uint64_t unremovable = 0;          ///< feeds of dead processes that we would remove and may not
-  std::map<Rejection, uint64_t> rejected;
+  /// A counter: loops that found no slot. Who looked for one, a probe or a BPF program, counts them in memory of its
+  /// own; this is the sum of these fields, and of what they held last where they are no longer there.
+  uint64_t dropped_loops = 0;
+  uint64_t unremovable = 0;  ///< a gauge: feeds of dead processes that we would remove and may not
 
   SourceLosses& operator+=(const SourceLosses& other);
 };

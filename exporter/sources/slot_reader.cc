@@ -182,7 +182,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
       slot.stuck_since_ns = 0;
       return true;
     case Copy::kInconsistent:
-      inconsistent_reads_++;
+      inconsistent_reads_.increment();
       if (seen_before) place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
       return true;
     case Copy::kTaken:
@@ -204,7 +204,7 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
     // Not at the first fault: a word that changes while it is copied may be torn.
     slot.published = shown;
     slot.published_settled = false;
-    inconsistent_reads_++;
+    inconsistent_reads_.increment();
     if (++slot.faults < kFaultyReads) return true;
     reject(*fault);
     return false;

@@ -2,7 +2,7 @@
 // taken only where it is consistent, and used only after it is checked.
 //
 // Thread-safety: none; one reader in one thread at a time. Errors: fault(); what could not be copied is counted in
-// inconsistent_reads(). Units: nanoseconds of CLOCK_MONOTONIC.
+// self::inconsistent_reads(). Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "exporter/model/loop_sample.h"
+#include "exporter/self/own_metrics.h"
 #include "exporter/sources/rejection.h"
 #include "preload/segment_layout.h"
 
@@ -53,8 +54,6 @@ class SlotReader {
   std::optional<Rejection> fault() const { return fault_; }
   /// Rejects it for what the caller found.
   void reject(Rejection why);
-
-  uint64_t inconsistent_reads() const { return inconsistent_reads_; }
 
  private:
   /// A slot up to its histograms: what the loop does now, and whether an update is under way.
@@ -108,7 +107,7 @@ class SlotReader {
   std::optional<Rejection> fault_;
   std::vector<Slot> slots_;  // by ordinal
   std::vector<LoopSample> samples_;
-  uint64_t inconsistent_reads_ = 0;
+  self::Counter inconsistent_reads_ = self::inconsistent_reads();
 };
 
 }  // namespace looptap

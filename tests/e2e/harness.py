@@ -289,4 +289,4 @@ class LooptapTest(unittest.TestCase):
         scrape = metrics.scrape()
         self.assertEqual([sample for sample in scrape.samples if sample[0].startswith('eventloop_')],
                          [])
-        self.assertEqual(scrape.total('looptap_segments'), 0)
+        self.assertEqual(scrape.total('looptap_processes'), 0)

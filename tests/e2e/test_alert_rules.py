@@ -111,7 +111,7 @@ class AlertRules(LooptapTest):
 
     def test_exporter_without_a_program_is_no_alert_on_a_host(self):
         series = [{'series': series, 'values': '0+0x120'} for series in (
-            'looptap_segments{job="looptap", instance="new", state="live"}',
+            'looptap_processes{job="looptap", instance="new", state="live"}',
             'looptap_rejected_segments_total{job="looptap", instance="new", reason="foreign"}',
             'looptap_dropped_loops_total{job="looptap", instance="new"}',
             'looptap_deaths_in_stall_total{job="looptap", instance="new"}')]

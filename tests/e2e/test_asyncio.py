@@ -66,7 +66,7 @@ class Asyncio(LooptapTest):
         self.assertEqual(program.wait(), 0, program)
         scrape = metrics.scrape()
         self.assertEqual(scrape.value('eventloop_waits_total'), self.returned_waits(program.pid))
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 1)
         self.assertEqual(scrape.value('eventloop_blocked_seconds'), 0)
 
     def test_waits_equal_the_system_calls_that_strace_counts(self):

@@ -36,8 +36,8 @@ class Children(VictimTest):
         for segment in by_pid.values():
             self.assertGreater(segment.exited_ns, 0)
         scrape = metrics.scrape()
-        self.assertEqual(scrape.value('looptap_segments', state='live'), 1)
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 2)
+        self.assertEqual(scrape.value('looptap_processes', state='live'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 2)
         self.go_on(program)
         parent, = [segment for segment in read_segments(self.segments) if segment.pid == program.pid]
         self.assertGreater(parent.exited_ns, 0)
@@ -47,10 +47,10 @@ class Children(VictimTest):
         program = self.start_victim('execs_itself', 2)
         self.wait_for(program, 'last')
         # qemu tells another start time after an exec: as another process, it is taken in one look later.
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='live') == 1, 'it is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='live') == 1, 'it is seen')
         scrape = metrics.scrape()
         self.assertEqual(scrape.value('eventloop_waits_total', pid=str(program.pid)), 4)
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 0)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 0)
         self.assertEqual([[loop.waits for loop in segment.loops]
                           for segment in read_segments(self.segments)], [[4], [4], [4]])
         self.go_on(program)
@@ -64,13 +64,13 @@ class Children(VictimTest):
         records = own_records(program)
         scrape = metrics.scrape()
         first, daemon = (str(records[name].pid) for name in ('first', 'daemon'))
-        self.assertEqual(scrape.value('looptap_segments', state='live'), 1)
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='live'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 1)
         self.assertEqual(scrape.value('eventloop_waits_total', pid=first), 3)
         self.assert_figures(scrape, records['daemon'], pid=daemon)
         self.assertEqual(scrape.value('eventloop_blocked_seconds', pid=daemon), 0)
         program.say('')
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='live') == 0,
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='live') == 0,
                    'the daemon has ended')
         self.assert_figures(metrics.scrape(), records['daemon'], pid=daemon)
 
@@ -159,7 +159,7 @@ class Redis(VictimTest):
             self.assertEqual(self.run_program([client, '-p', port, 'BGSAVE']).wait(), 0)
             wait_until(lambda: server.out.count('Background saving terminated with success') == saved,
                        f'{server} has saved')
-            self.assertEqual(metrics.scrape().value('looptap_segments', state='live'), 1)
+            self.assertEqual(metrics.scrape().value('looptap_processes', state='live'), 1)
         self.assertEqual(load.wait(), 0, load)
         self.assertEqual(server.stop(), 0, server)
         scrape = metrics.scrape()

@@ -30,7 +30,7 @@ class Deaths(LooptapTest):
         wait_until(lambda: metrics.scrape().value('eventloop_wait_seconds_total') > 0.3, 'it waits')
         program.process.kill()
         program.wait()
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its death is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='ended') == 1, 'its death is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
 
     def test_exit_at_the_end_of_a_stall_is_not_counted(self):
@@ -46,7 +46,7 @@ sys.exit(3)
         wait_until(lambda: 'away' in program.out, 'it is away')
         wait_until(lambda: metrics.scrape().value('eventloop_blocked_seconds') > 0.5, 'it is blocked')
         self.assertEqual(program.wait(), 3)
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its end is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='ended') == 1, 'its end is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
         self.assertEqual(metrics.scrape().value('eventloop_stalls_total'), 1)
 

@@ -67,7 +67,7 @@ class Monitoring(PrometheusTest):
                    environment=self.environment([PROBE], LOOPTAP_NAME='idle'))
         wait_until(lambda: 'ready' in frozen.out, f'{frozen} is ready')
         frozen.say('600')
-        wait_until(lambda: metrics.scrape().total('looptap_segments', state='live') == 3, 'all are watched')
+        wait_until(lambda: metrics.scrape().total('looptap_processes', state='live') == 3, 'all are watched')
         return {'targets': [f'127.0.0.1:{metrics.port}'], 'labels': labels}
 
     def start_monitoring(self, *watched, flags=()):

@@ -52,12 +52,12 @@ class Jemalloc(NeighbourTest):
     def test_without_the_probe(self):
         said, scrape = self.run_ticks([self.jemalloc, COUNT_WAITS])
         self.assertIn('Begin jemalloc statistics', said)
-        self.assertEqual(scrape.total('looptap_segments'), 0)
+        self.assertEqual(scrape.total('looptap_processes'), 0)
 
     def test_probe_without_it(self):
         said, scrape = self.run_ticks([PROBE, COUNT_WAITS])
         self.assertEqual(said, '')
-        self.assertEqual(scrape.total('looptap_segments'), 1)
+        self.assertEqual(scrape.total('looptap_processes'), 1)
 
 
 class Faketime(NeighbourTest):
@@ -99,7 +99,7 @@ class Faketime(NeighbourTest):
         year, took, real, scrape = self.run_clock([self.faketime])
         self.assertEqual(year, 2001)
         self.assertGreater(took, real)
-        self.assertEqual(scrape.total('looptap_segments'), 0)
+        self.assertEqual(scrape.total('looptap_processes'), 0)
 
     def test_probe_without_it(self):
         year, took, real, scrape = self.run_clock([PROBE], waits=20)

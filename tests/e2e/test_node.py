@@ -44,5 +44,5 @@ class Node(LooptapTest):
         self.at_rest(metrics)
         server.stop()
         scrape = metrics.scrape()
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 1)
         self.assertEqual(scrape.total('eventloop_waits_total'), self.returned_waits())

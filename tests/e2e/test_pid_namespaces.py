@@ -60,7 +60,7 @@ class PidNamespaces(VictimTest):
         first, second = self.start_contained(3), self.start_contained(5)
         self.assert_labels(metrics.scrape())
         self.go_on(first)
-        self.assertEqual(metrics.scrape().value('looptap_segments', state='live'), 1)
+        self.assertEqual(metrics.scrape().value('looptap_processes', state='live'), 1)
         self.go_on(second)
         _, younger = read_segments(self.segments)
         self.assertEqual({labels['pid']: waits
@@ -76,14 +76,14 @@ class PidNamespaces(VictimTest):
                             stdin=subprocess.PIPE)
         first.process.kill()
         first.wait()
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'it is dead')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='ended') == 1, 'it is dead')
         self.assertEqual(metrics.scrape().value('eventloop_waits_total', pid='1'), 3)  # and still shown
         second.say('')
         self.wait_for(second, 'rests')
         scrape = metrics.scrape()
         self.assertEqual({labels['pid']: waits for labels, waits in scrape.find('eventloop_waits_total')}, {'1': 5})
-        self.assertEqual((scrape.value('looptap_segments', state='live'),
-                          scrape.value('looptap_segments', state='ended')), (1, 0))
+        self.assertEqual((scrape.value('looptap_processes', state='live'),
+                          scrape.value('looptap_processes', state='ended')), (1, 0))
         former, latter = read_segments(self.segments)
         self.assertNotEqual(former.pid_namespace, latter.pid_namespace)
 
@@ -96,5 +96,5 @@ class PidNamespaces(VictimTest):
         program.process.kill()
         program.wait()
         self.start_as_first('ready', PYTHON, PROGRAMS / 'asyncio_freezes.py')
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='live') == 1, 'the next one is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='live') == 1, 'the next one is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 1)

@@ -281,7 +281,7 @@ class Lives(PodTest):
         self.kill_and_wait(pod, 'web')
         wait_until(lambda: pod.scrape().value('looptap_deaths_in_stall_total') == 1, 'its death is counted')
         pod.wait_until_it_answers(WEB_PORT)
-        wait_until(lambda: pod.scrape().value('looptap_segments', state='live') == 1, 'the next one is measured')
+        wait_until(lambda: pod.scrape().value('looptap_processes', state='live') == 1, 'the next one is measured')
         scrape = pod.scrape()
         samples = [(name, *sorted(labels.items())) for name, labels, _ in scrape.samples]
         self.assertEqual(len(samples), len(set(samples)))

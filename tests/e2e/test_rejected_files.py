@@ -49,7 +49,7 @@ class RejectedFiles(LooptapTest):
         self.assertEqual(counts, {reason: 1})
         self.assertEqual(metrics.program.err.count(str(self.bad)), 1, metrics.program.err)
         self.assertEqual(scrape.value('eventloop_waits_total'), 5)
-        self.assertEqual(scrape.total('looptap_segments'), 1)
+        self.assertEqual(scrape.total('looptap_processes'), 1)
 
     def assert_all_good(self, metrics=None, waits=10):
         metrics = metrics or self.serve()
@@ -223,16 +223,16 @@ class RejectedFiles(LooptapTest):
     def test_file_that_replaces_a_bad_one_is_looked_at_anew(self):
         self.copy_with(VERSION, 'I', 2)
         metrics = self.serve()
-        self.assertEqual(metrics.scrape().total('looptap_segments'), 1)
+        self.assertEqual(metrics.scrape().total('looptap_processes'), 1)
         self.bad, replaced = self.segments / '.new', self.bad
         self.copy_with(VERSION, 'I', 1)
         self.bad.rename(replaced)
-        self.assertEqual(metrics.scrape().total('looptap_segments'), 2)
+        self.assertEqual(metrics.scrape().total('looptap_processes'), 2)
 
     def test_segment_that_shrinks_while_it_is_shown_stops_nothing(self):
         self.copy_with(VERSION, 'I', 1)
         metrics = self.serve()
-        self.assertEqual(metrics.scrape().total('looptap_segments'), 2)
+        self.assertEqual(metrics.scrape().total('looptap_processes'), 2)
         os.truncate(self.bad, 0)
         self.assertEqual(request(metrics.port, '/metrics').status, 200)
         self.assertIsNone(metrics.program.process.poll(), metrics.program)

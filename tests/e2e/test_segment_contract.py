@@ -77,7 +77,7 @@ class Writer(LooptapTest):
         program = self.write()
         scrape = self.serve().scrape()
         loop = {'process': 'by-the-page', 'pid': str(program.pid), 'loop': '0', 'thread': 'writer'}
-        self.assertEqual(scrape.value('looptap_segments', state='live'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='live'), 1)
         self.assertEqual(scrape.value('eventloop_waits_total', **loop), 6)
         self.assertEqual(scrape.value('eventloop_events_total', **loop), 7)
         self.assertEqual(scrape.value('eventloop_stalls_total', **loop), 1)
@@ -126,7 +126,7 @@ class Writer(LooptapTest):
         wait_until(lambda: metrics.scrape().value('eventloop_stalls_total') == 2, 'that is a stall')
         program.process.kill()
         program.wait()
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its death is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='ended') == 1, 'its death is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 1)
 
     def test_normal_exit_is_told_from_a_death(self):
@@ -136,7 +136,7 @@ class Writer(LooptapTest):
         wait_until(lambda: metrics.scrape().value('eventloop_stalls_total') == 2, 'it is in a stall')
         program.say('exit')
         self.assertEqual(program.wait(), 0, program)
-        wait_until(lambda: metrics.scrape().value('looptap_segments', state='ended') == 1, 'its end is seen')
+        wait_until(lambda: metrics.scrape().value('looptap_processes', state='ended') == 1, 'its end is seen')
         self.assertEqual(metrics.scrape().value('looptap_deaths_in_stall_total'), 0)
 
     def test_file_has_the_name_and_mode_of_the_page(self):
@@ -148,8 +148,8 @@ class Writer(LooptapTest):
     def test_without_its_lock_it_counts_as_dead(self):
         self.write('--no-lock')
         scrape = self.serve().scrape()
-        self.assertEqual(scrape.value('looptap_segments', state='live'), 0)
-        self.assertEqual(scrape.value('looptap_segments', state='ended'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='live'), 0)
+        self.assertEqual(scrape.value('looptap_processes', state='ended'), 1)
         self.assertEqual(scrape.value('eventloop_waits_total'), 6)
 
     def test_wrong_magic_or_version_is_refused_with_the_reason(self):

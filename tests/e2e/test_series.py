@@ -24,6 +24,6 @@ class Series(LooptapTest):
     def test_of_the_dead_vanish_after_the_linger(self):
         metrics = self.serve('--segments.linger=300ms')
         self.run_program([PLAIN_EPOLL, '5'], preload=[PROBE])
-        self.assertEqual(metrics.scrape().value('looptap_segments', state='ended'), 1)
-        wait_until(lambda: metrics.scrape().total('looptap_segments') == 0, 'it is forgotten')
+        self.assertEqual(metrics.scrape().value('looptap_processes', state='ended'), 1)
+        wait_until(lambda: metrics.scrape().total('looptap_processes') == 0, 'it is forgotten')
         self.assert_no_loops(metrics)

@@ -148,7 +148,7 @@ class Limits(UnusableTest):
         self.wait_for(program, 'rests')
         scrape = metrics.scrape()
         self.assertEqual(scrape.value('eventloop_waits_total'), 3)
-        self.assertEqual(scrape.value('looptap_segments', state='live'), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='live'), 1)
         self.go_on(program)
         self.assert_figures(metrics.scrape(), own_records(program)['main'])
 
@@ -253,13 +253,13 @@ class Mounts(UnusableTest):
         exporter, metrics = self.serve_from(directory)
         wait_until(lambda: 'on overlayfs' in exporter.err, 'it says so')
         # This is what is lost: the program lives.
-        self.assertEqual(metrics.scrape().value('looptap_segments', state='live'), 0)
+        self.assertEqual(metrics.scrape().value('looptap_processes', state='live'), 0)
         self.go_on(program)
 
     def test_exporter_says_nothing_of_a_tmpfs(self):
         program, directory = self.start_there('-t tmpfs none', 'rests', 3)
         self.wait_for(program, 'rests')
         exporter, metrics = self.serve_from(directory)
-        self.assertEqual(metrics.scrape().value('looptap_segments', state='live'), 1)
+        self.assertEqual(metrics.scrape().value('looptap_processes', state='live'), 1)
         self.assertNotIn('overlayfs', exporter.err)
         self.go_on(program)

@@ -61,6 +61,15 @@ def without_name(name, family, form):
     return [line.replace(base, b'', 1) for line in family.splitlines() if not line.startswith(b'# HELP ')]
 
 
+def parts(family, form):
+    return fields(family) if form == 'protobuf' else family.splitlines()
+
+
+def in_order(name, parts_of_family):
+    """As they are; of looptap's own families by themselves."""
+    return sorted(parts_of_family) if name.startswith('looptap_') else list(parts_of_family)
+
+
 def lines_of(family, form):
     """For people."""
     if form == 'protobuf':
@@ -82,7 +91,7 @@ def current_names(families):
 
 
 def compare_families(form, expected_body, actual_body):
-    """The differences, in words. looptap's own families may come in any order."""
+    """The differences, in words. looptap's own families may come in any order, and so may their series."""
     families_of = protobuf_families if form == 'protobuf' else text_families
     expected, actual = families_of(expected_body), families_of(actual_body)
     optional = NOT_COMPARED | NEW | {name.removesuffix('_total') for name in NEW}
@@ -103,8 +112,11 @@ def compare_families(form, expected_body, actual_body):
             differences.append(f'{form}: {name} is new, and not in NEW of {pathlib.Path(__file__).name}')
         else:
             (old_name, old), (new_name, new) = before[name], now[name]
-            same = old == new if old_name == new_name else (
-                without_name(old_name, old, form) == without_name(new_name, new, form))
+            if old_name != new_name:
+                same = in_order(name, without_name(old_name, old, form)) == in_order(
+                    name, without_name(new_name, new, form))
+            else:
+                same = old == new or in_order(name, parts(old, form)) == in_order(name, parts(new, form))
             if not same:
                 differences.append(difference(f'{form}: {name}', lines_of(old, form), lines_of(new, form)))
     if form == 'openmetrics' and not actual_body.endswith(b'\n# EOF\n'):

@@ -41,7 +41,7 @@ SELECTORS = (
     'eventloop_busy_seconds_total',
     'eventloop_wait_seconds_total',
     'eventloop_stalls_total',
-    'looptap_segments',
+    'looptap_processes',
     'looptap_rejected_segments_total{reason="foreign"}',
     'looptap_dropped_loops_total',
     'looptap_deaths_in_stall_total',

@@ -46,8 +46,8 @@ struct NativeHistogram {
 
 /// A family while its series are added.
 struct MetricFamily {
-  const char* name;
-  const char* help;
+  std::string name;
+  std::string help;
   MetricType type;
   std::string series;  ///< in the format of the writer that adds them
 };

@@ -81,7 +81,7 @@ void BpfSource::refresh(uint64_t now_ns) {
       exclude(process, "its segment counts");
     } else if (maps_segment(process, identity)) {
       exclude(process, "its segment, which is in another directory, counts");
-      preloaded_elsewhere_++;
+      preloaded_elsewhere_.increment();
     } else {
       follow(process, now_ns);
     }
@@ -169,7 +169,6 @@ void BpfSource::forget_the_dead(uint64_t now_ns) {
 void BpfSource::forget(uint64_t generation) {
   const auto process = processes_.find(generation);
   if (process == processes_.end()) return;
-  forgotten_inconsistent_reads_ += process->second->reader.inconsistent_reads();
   processes_.erase(process);
 }
 
@@ -198,10 +197,6 @@ std::vector<const SourceProcess*> BpfSource::processes() const {
 SourceLosses BpfSource::losses() const {
   SourceLosses losses;
   losses.dropped_loops = programs_.dropped();
-  losses.inconsistent_reads = forgotten_inconsistent_reads_;
-  losses.preloaded_elsewhere = preloaded_elsewhere_;
-  for (const auto& [generation, process] : processes_)
-    losses.inconsistent_reads += process->reader.inconsistent_reads();
   return losses;
 }
 

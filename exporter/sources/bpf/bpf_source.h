@@ -56,8 +56,7 @@ class BpfSource : public LoopSource {
   self::Counter iterator_errors_ = self::errors("bpf_iterator");
   uint64_t reaped_ns_ = 0;
   std::map<uint64_t, std::unique_ptr<Process>> processes_;  // by generation
-  uint64_t forgotten_inconsistent_reads_ = 0;
-  uint64_t preloaded_elsewhere_ = 0;
+  self::Counter preloaded_elsewhere_ = self::bpf_skipped_processes("preloaded_elsewhere");
 };
 
 }  // namespace looptap

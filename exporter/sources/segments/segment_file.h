@@ -40,7 +40,6 @@ class SegmentFile {
   // As of the last read():
   const std::vector<LoopSample>& samples() const { return reader_.samples(); }
   uint64_t loops_dropped() const { return loops_dropped_; }  ///< that found no slot
-  uint64_t inconsistent_reads() const { return reader_.inconsistent_reads(); }
   /// Why it was rejected after it had been opened; then there are no samples.
   std::optional<Rejection> fault() const { return reader_.fault(); }
 

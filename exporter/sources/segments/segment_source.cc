@@ -9,6 +9,7 @@
 
 #include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
+#include "exporter/self/own_metrics.h"
 
 namespace looptap {
 
@@ -29,6 +30,7 @@ const std::string& make_directory(const std::string& path) {
 
 SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns)
     : directory_(make_directory(path)), janitor_(directory_), linger_ns_(linger_ns) {
+  for (const Rejection why : kRejections) self::rejected_segments(name_of(why));  // all there, at 0
   if (directory_.loses_locks())
     log(LogLevel::kWarn,
         path +
@@ -38,7 +40,7 @@ SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns)
 
 void SegmentSource::reject(const SegmentDirectory::File& file, Rejection why) {
   rejected_files_[file.name] = file.inode;
-  retired_losses_.rejected[why]++;
+  self::rejected_segments(name_of(why)).increment();
   static LimitedLog rejections(LogLevel::kWarn, "files that are no segments");
   rejections.write("not a segment: " + directory_.path() + "/" + file.name + " (" + name_of(why) + ")");
 }
@@ -46,8 +48,7 @@ void SegmentSource::reject(const SegmentDirectory::File& file, Rejection why) {
 SegmentSource::Segments::iterator SegmentSource::retire(Segments::iterator segment, uint64_t dead_since_ns) {
   SegmentFile& file = *segment->second->file;
   file.read(segment->second->as_of(dead_since_ns), true);  // for its last losses
-  retired_losses_.dropped_loops += file.loops_dropped();
-  retired_losses_.inconsistent_reads += file.inconsistent_reads();
+  retired_dropped_loops_ += file.loops_dropped();
   retired_files_[segment->first] = dead_since_ns;
   return segments_.erase(segment);
 }
@@ -137,7 +138,7 @@ void SegmentSource::refresh(uint64_t now_ns) {
     return;
   }
   if (listing->is_cut_off && !is_cut_off_) {
-    retired_losses_.rejected[Rejection::kTooMany]++;
+    self::rejected_segments(name_of(Rejection::kTooMany)).increment();
     log(LogLevel::kWarn, directory_.path() + " holds too many files: only " +
                              std::to_string(SegmentDirectory::kMaxFiles) + " are looked at");
   }
@@ -159,7 +160,6 @@ void SegmentSource::read(uint64_t now_ns) {
       continue;
     }
     reject({segment.file_name, segment.inode}, *fault);
-    retired_losses_.inconsistent_reads += segment.file->inconsistent_reads();
     at = segments_.erase(at);
   }
 }
@@ -172,12 +172,8 @@ std::vector<const SourceProcess*> SegmentSource::processes() const {
 }
 
 SourceLosses SegmentSource::losses() const {
-  SourceLosses losses = retired_losses_;
-  for (const auto& [name, segment] : segments_) {
-    losses.dropped_loops += segment->file->loops_dropped();
-    losses.inconsistent_reads += segment->file->inconsistent_reads();
-  }
-  losses.unremovable = janitor_.unremovable();
+  SourceLosses losses{retired_dropped_loops_, janitor_.unremovable()};
+  for (const auto& [name, segment] : segments_) losses.dropped_loops += segment->file->loops_dropped();
   return losses;
 }
 

@@ -1,7 +1,7 @@
 // Loops of preloaded processes: finds the segments of a directory, follows their processes until they have been dead for
 // long enough, and has the files of the dead removed.
 //
-// Thread-safety: none. Errors: the constructor throws std::runtime_error with one line; later ones are counted in losses()
+// Thread-safety: none. Errors: the constructor throws std::runtime_error with one line; later ones are counted (exporter/self)
 // and logged once per file. Units: nanoseconds of CLOCK_MONOTONIC.
 #pragma once
 
@@ -65,9 +65,9 @@ class SegmentSource : public LoopSource {
   bool is_cut_off_ = false;  // the last listing
   Segments segments_;
   std::map<std::string, uint64_t> rejected_files_;  // by name: the inode
-  std::map<std::string, uint64_t>
-      retired_files_;            // no longer shown, but still there: when they were seen dead
-  SourceLosses retired_losses_;  // of segments that are not tracked any more, so that totals do not go back
+  std::map<std::string, uint64_t> retired_files_;   // no longer shown, but there: when they were seen dead
+  uint64_t retired_dropped_loops_ =
+      0;  // of segments that are not tracked any more, so that the total does not go back
 };
 
 }  // namespace looptap

@@ -177,7 +177,6 @@ class Watcher {
   }
 
   unsigned changes() const { return changes_; }
-  uint64_t inconsistent_reads() const { return reader_.inconsistent_reads(); }
 
  private:
   SlotReader reader_;

@@ -1,4 +1,5 @@
 // Processes that come and go in a segment source.
+#include "exporter/self/own_metrics.h"
 #include "tests/unit/catch.h"
 
 #include <sys/stat.h>
@@ -88,12 +89,14 @@ TEST_CASE("a rejected file is counted once") {
   set_log_level(LogLevel::kError);
   TestDirectory directory;
   SegmentSource source(directory.path, kSecond);
+  const self::Counter rejected = self::rejected_segments("foreign");
+  const uint64_t before = rejected.value();
   std::ofstream(directory.path + "/junk") << "junk";
   for (uint64_t t = 1; t < 5; t++) source.refresh(t * kSecond);
-  CHECK(source.losses().rejected.at(Rejection::kForeign) == 1);
+  CHECK(rejected.value() == before + 1);
   std::ofstream(directory.path + "/more") << "junk";
   source.refresh(9 * kSecond);
-  CHECK(source.losses().rejected.at(Rejection::kForeign) == 2);
+  CHECK(rejected.value() == before + 2);
   source.refresh(1000 * kSecond);
   CHECK(std::filesystem::exists(directory.path + "/junk"));  // what is not ours is not removed
 }
