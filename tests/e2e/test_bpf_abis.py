@@ -12,6 +12,8 @@ from e2e.bpf_test import MUST_WORK, BpfTest
 from e2e.harness import BUILD, find_program
 from e2e.own_records import VictimTest, own_records
 
+needs = ('bpf',)
+
 VICTIMS = BUILD / 'tests/bpf_victims'
 BARE_WAITS = 300
 

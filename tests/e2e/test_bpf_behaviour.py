@@ -9,6 +9,8 @@ from e2e import (test_blocking_calls, test_descriptor_numbers, test_frozen_loop,
                  test_recreated_loops, test_shared_instances)
 from e2e.bpf_test import OnBpf
 
+needs = ('bpf',)
+
 
 class PlainC(OnBpf, test_plain_c.PlainC):
 

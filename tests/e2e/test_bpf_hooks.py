@@ -16,6 +16,8 @@ from e2e.bpf_test import HookTest
 from e2e.harness import PYTHON, find_program, free_port, make_folder, require_mount_namespaces, wait_until
 from e2e.own_records import FEW_MS, VictimTest, own_records
 
+needs = ('bpf',)
+
 WAITS = 200
 
 # bpf(2), of which Python knows nothing.

@@ -9,6 +9,8 @@ from e2e.bpf_test import BpfTest
 from e2e.harness import BUILD, PROBE, PROGRAMS, PYTHON, wait_until
 from e2e.native_histograms import native_histograms
 
+needs = ('bpf', 'time')
+
 LOOP = ('process', 'pid', 'loop', 'thread')
 # Two readings of CLOCK_MONOTONIC, by the vDSO or the counter here and by bpf_ktime_get_ns there, disagree in a duration by
 # the error of the counter's rate, 5e-5, over the millisecond after which the probe reads the vDSO again; and by the

@@ -7,6 +7,8 @@ from e2e.bpf_test import BpfTest
 from e2e.harness import PROBE, PROGRAMS, PYTHON, SHARED_MEMORY, find_program, make_folder, wait_until
 from e2e.own_records import VictimTest
 
+needs = ('bpf',)
+
 
 # Of the PID namespace in which a machine starts.
 FIRST_PID_NAMESPACE = 0xEFFFFFFC

@@ -5,6 +5,8 @@ from e2e.bpf_test import BpfTest
 from e2e.harness import (BUILD, STATIC_PLAIN_EPOLL, find_program, free_port, request, wait_until)
 from e2e.own_records import VictimTest, own_records
 
+needs = ('bpf',)
+
 RING_LOOP = BUILD / 'tests/bpf_victims/ring_loop'
 
 

@@ -10,6 +10,8 @@ from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, S
                          LooptapTest, make_folder, require_mount_namespaces, require_root, wait_until)
 from e2e.own_records import VictimTest
 
+needs = ('bpf',)
+
 NO_SUCH_PID = 4194304  # PID_MAX_LIMIT: never given
 
 

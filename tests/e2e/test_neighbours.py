@@ -8,6 +8,8 @@ import time
 
 from e2e.harness import BUILD, COUNT_WAITS, PROBE, PROGRAMS, PYTHON, LooptapTest, find_program
 
+needs = ('time',)  # two clocks of one program agree to a tenth
+
 TICKS = [PYTHON, PROGRAMS / 'asyncio_ticks.py', 200]
 CLOCK = [PYTHON, PROGRAMS / 'clock_ticks.py']
 

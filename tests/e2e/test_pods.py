@@ -20,6 +20,8 @@ from e2e.harness import wait_until as wait_until_within
 from e2e.played_pod import (DEADLINE, LOOPTAP_PORT, WEB_PORT, Pod, Podman, load, require_podman,
                             with_libraries)
 
+needs = ('ports', 'bpf')
+
 CACHE_PORT, PROMETHEUS_PORT = 8081, 9090
 VERSION = (ROOT / 'VERSION').read_text().strip()
 MIB = 1 << 20

@@ -8,6 +8,8 @@ import time
 
 from e2e.harness import DEADLINE, LooptapTest, wait_until
 
+needs = ('time',)  # the exporter ends within a second
+
 
 class Pages(LooptapTest):
 
