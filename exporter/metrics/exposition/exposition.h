@@ -1,8 +1,11 @@
 // What is served: families of metrics, written series by series in one of the formats that Prometheus reads.
 //
-// Not prometheus-cpp's model and serializers. The model of a thousand loops takes 20 MB and more time than all that is
-// computed for it; its text knows no OpenMetrics, writes `le="1"` where Prometheus' protobuf path makes `le="1.0"` (two
-// series out of one, where the format changes) and does not escape HELP; and it has no native histograms.
+// Series of loops do not go through prometheus-cpp's model and serializer, as what the exporter counts of itself does
+// (exporter/self; written by these writers, too). The series of 1,000 loops, 62,000 lines of text, take 4 ms here, where
+// the memory is at hand, and the protobuf 0.7 ms; there Collect() takes 15 ms, its serializer 45-55 ms, and the model
+// 20 MB beside the text. Where each page is faulted in anew, as in a sandbox, it is 75 ms against 160. And its text knows
+// no OpenMetrics, writes `le="1"` where Prometheus' protobuf path makes `le="1.0"` (two series out of one, where the
+// format changes) and does not escape HELP; and it has no native histograms.
 //
 // Not thread-safe: one writer for each scrape. Nothing throws but for want of memory. Base units.
 #pragma once
