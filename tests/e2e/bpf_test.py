@@ -20,15 +20,27 @@ def cgroup_root():
     return None
 
 
+def require_bpf(test):
+    require_root('eBPF takes CAP_BPF and CAP_PERFMON')
+    if not os.path.exists('/sys/kernel/btf/vmlinux'):
+        test.skipTest('this kernel has no BTF')
+
+
+def skip_if_refused(test, hook, error):
+    """Of an exporter that did not start: the test is skipped, with what the exporter says, where the kernel may refuse
+    the hook and does. Any other failure is one."""
+    if hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
+        raise error
+    test.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
+
+
 class HookTest:
-    """Mixed into tests of one hook, which a kernel may refuse: they are then skipped, with what the exporter says."""
+    """Mixed into tests of one hook, which a kernel may refuse."""
 
     hook = None
 
     def setUp(self):
-        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
-        if not os.path.exists('/sys/kernel/btf/vmlinux'):
-            self.skipTest('this kernel has no BTF')
+        require_bpf(self)
         super().setUp()
 
     def measure(self, *flags, hook=None):
@@ -37,9 +49,7 @@ class HookTest:
         try:
             return self.serve(f'--bpf.hook={hook}', *flags)
         except AssertionError as error:
-            if hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
-                raise
-            self.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
+            skip_if_refused(self, hook, error)
 
 
 class BpfTest(LooptapTest):
@@ -48,9 +58,7 @@ class BpfTest(LooptapTest):
     hook = 'auto'
 
     def setUp(self):
-        require_root('eBPF takes CAP_BPF and CAP_PERFMON')
-        if not os.path.exists('/sys/kernel/btf/vmlinux'):
-            self.skipTest('this kernel has no BTF')
+        require_bpf(self)
         self.cgroup = self.make_cgroup()
         super().setUp()
 

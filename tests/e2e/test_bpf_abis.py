@@ -8,7 +8,7 @@ import platform
 import re
 import subprocess
 
-from e2e.bpf_test import MUST_WORK, BpfTest
+from e2e.bpf_test import BpfTest, skip_if_refused
 from e2e.harness import BUILD, find_program
 from e2e.own_records import VictimTest, own_records
 
@@ -28,9 +28,7 @@ class Abis:
         try:
             self.metrics = self.measure()
         except AssertionError as error:
-            if self.hook in MUST_WORK or 'the kernel refuses' not in error.args[0]:
-                raise
-            self.skipTest(re.search(r"stderr '(?:looptap: )?(.*?)\\n", error.args[0])[1])
+            skip_if_refused(self, self.hook, error)
 
     def waits_of(self, program):
         return self.metrics.scrape().total('eventloop_waits_total', pid=str(program.pid))

@@ -238,6 +238,8 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
     const auto& samples = file->read(0, false);
     if (samples.empty()) continue;
     const LoopSample& sample = samples[0];
+    // Where both share a processor the writer can only go on when the reader lets it.
+    if (sample.waits == waits) std::this_thread::yield();
     changes += sample.waits != waits;
     REQUIRE(sample.waits >= waits);
     REQUIRE(time_totals(sample).observed_ns() >= observed);
@@ -254,5 +256,5 @@ TEST_CASE("a loop that spins is read, and its figures never go back") {
   }
   INFO(reads << " reads, " << self::inconsistent_reads().value() - before << " inconsistent, " << waits
              << " waits");
-  CHECK(changes >= 30);  // on a machine that is busy it does not get far in half a minute
+  CHECK(changes >= 300);
 }
