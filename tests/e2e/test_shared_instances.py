@@ -8,8 +8,12 @@ from e2e.own_records import FEW_MS, VictimTest, own_records
 needs = ('time',)  # what the exporter shows is held against the program's record, to 8 ms
 
 
-def wall_seconds(program):
-    return int(re.search(r'^wall_ns=(\d+)$', program.out, re.M)[1]) * 1e-9
+# How far the probe's clock may be from CLOCK_MONOTONIC (docs/design.md).
+CLOCK = 0.001
+
+
+def wall_seconds(program, name='wall'):
+    return int(re.search(rf'^{name}_ns=(\d+)$', program.out, re.M)[1]) * 1e-9
 
 
 class SharedInstance(VictimTest):
@@ -79,10 +83,9 @@ class BoostAsio(VictimTest):
                                   preload=(PROBE, COUNT_WAITS))
         scrape = metrics.scrape()
         self.assertEqual(scrape.value('eventloop_waits_total'), self.returned_waits(program.pid))
-        # The victim's own time begins before its threads and ends after them.
-        wall = wall_seconds(program)
-        self.assertLessEqual(self.times(scrape), wall)
-        self.assertGreaterEqual(self.times(scrape), wall - 0.05 - FEW_MS)
+        # A wait comes before the first handler, and the threads end after the last one, however busy the machine is.
+        self.assertLessEqual(self.times(scrape), wall_seconds(program) + CLOCK)
+        self.assertGreaterEqual(self.times(scrape), wall_seconds(program, 'inner') - CLOCK)
         return scrape
 
     def test_slow_handlers_of_three_threads_do_not_block_it(self):
