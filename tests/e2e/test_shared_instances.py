@@ -91,7 +91,9 @@ class BoostAsio(VictimTest):
     def test_slow_handlers_of_three_threads_do_not_block_it(self):
         scrape = self.run_threads(3, 3, 0)
         self.assertEqual(scrape.value('eventloop_stalls_total'), 0)
-        self.assertLess(scrape.value('eventloop_busy_seconds_total'), FEW_MS)
+        # Not one handler of 120 ms counts. Between a wait's return and the next thread's wait lies a wake-up, four times;
+        # on a busy machine these alone are more than FEW_MS.
+        self.assertLess(scrape.value('eventloop_busy_seconds_total'), 0.12)
 
     def test_slow_handlers_of_a_single_thread_do(self):
         scrape = self.run_threads(1, 3, 0)
