@@ -3,6 +3,7 @@
 #ifndef LOOPTAP_TESTS_OWN_RECORD_H
 #define LOOPTAP_TESTS_OWN_RECORD_H
 
+#include <dirent.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,11 +59,31 @@ static inline void own_close(struct own_loop* loop, int epoll) {
   close(epoll);
 }
 
+/* For how long the threads that are there were ready to run and got no CPU. By so much, at most, can a look at the clock and
+ * the probe's own look, next to it, differ more than on an idle machine. 0 where it cannot be read. */
+static inline int64_t own_runqueue_ns(void) {
+  int64_t sum = 0;
+  DIR* tasks = opendir("/proc/self/task");
+  if (!tasks) return 0;
+  for (struct dirent* task = readdir(tasks); task; task = readdir(tasks)) {
+    char path[300];
+    long long delay_ns = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", task->d_name);
+    FILE* file = task->d_name[0] == '.' ? NULL : fopen(path, "re");
+    if (!file) continue;
+    if (fscanf(file, "%*s %lld", &delay_ns) == 1) sum += delay_ns;
+    fclose(file);
+  }
+  closedir(tasks);
+  return sum;
+}
+
 static inline void own_print(const struct own_loop* loop) {
   printf("loop %s pid=%d waits=%lld events=%lld iterations=%lld ", loop->name, (int)getpid(),
          (long long)loop->waits, (long long)loop->events, (long long)loop->iterations);
-  printf("away_ns=%lld longest_ns=%lld wait_ns=%lld poll_ns=%lld\n", (long long)loop->away_ns,
+  printf("away_ns=%lld longest_ns=%lld wait_ns=%lld poll_ns=%lld ", (long long)loop->away_ns,
          (long long)loop->longest_ns, (long long)loop->wait_ns, (long long)loop->poll_ns);
+  printf("runqueue_ns=%lld\n", (long long)own_runqueue_ns());
   fflush(stdout);
 }
 
