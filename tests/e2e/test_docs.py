@@ -80,9 +80,9 @@ class Pages(unittest.TestCase):
         self.assertEqual(found, [])
 
     def all_named(self, pattern):
-        """{what pages name: the page}, but for CHANGELOG.md, where old names stand."""
+        """{what pages name: the page}, but for CHANGELOG.md, where old names stand, and for what the diff of an example adds."""
         return {name: page.name for page in PAGES if page.name != 'CHANGELOG.md'
-                for name in named(pattern, page.read_text())}
+                for name in named(pattern, re.sub(r'^\+ .*$', '', page.read_text(), flags=re.M))}
 
     def test_flags_are_there(self):
         shown = subprocess.run([LOOPTAP, 'serve', '--help'], stdout=subprocess.PIPE, text=True, check=True).stdout
