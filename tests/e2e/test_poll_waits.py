@@ -2,7 +2,7 @@
 
 from e2e.harness import PROBE, PROGRAMS, PYTHON
 from e2e.own_records import VictimTest, own_records
-from e2e.test_blocking_calls import BlockingCallsFor
+from e2e.test_blocking_calls import BlockingCallsFor, PollsAndSelects
 
 ALL = {'LOOPTAP_WAITS': 'epoll,poll,select'}
 
@@ -84,22 +84,10 @@ class FortifiedPollWaits(PollWaits):
         self.assertNotIn(b'\0__poll_chk\0', self.victim('poll_waits').read_bytes())
 
 
-class BlockingCallsThoughPollsAreAskedFor(BlockingCallsFor):
+class BlockingCallsThoughPollsAreAskedFor(PollsAndSelects, BlockingCallsFor):
     """A blocking poll() inside an epoll loop is never idle time."""
 
     variables = ALL
-
-    def test_poll(self):
-        self.assert_part_of_the_iteration('poll')
-
-    def test_ppoll(self):
-        self.assert_part_of_the_iteration('ppoll')
-
-    def test_select(self):
-        self.assert_part_of_the_iteration('select')
-
-    def test_pselect(self):
-        self.assert_part_of_the_iteration('pselect')
 
 
 class Selectors(VictimTest):
