@@ -132,6 +132,7 @@ WebServer::WebServer(const std::vector<std::string>& addresses, unsigned max_con
     ports += address.host + ":" + std::to_string(address.port);
     reachable_at_.push_back(address.host == "0.0.0.0" ? "127.0.0.1" : address.host);
   }
+  self::errors("http");  // there from the start, at 0
   civetweb_->handler = std::move(handler);
 
   // A worker serves one connection at a time, a silent one until it times out: as many workers as connections. One
