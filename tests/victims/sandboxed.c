@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#define OWN_RECORD_OPENS_NOTHING
 #include "tests/victims/own_record.h"
 
 static struct own_loop loop = {.name = "main"};
