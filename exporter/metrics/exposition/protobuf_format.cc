@@ -67,7 +67,7 @@ MetricField value_field(MetricType type) {
 
 // A builder makes room for a submessage's length and moves the message when it knows it, and adds byte by byte. Of what a
 // scrape has thousands the length is known before, or at least how long it can get: that is put together here, in a
-// room that is made large enough first.
+// scratch buffer that is made large enough first.
 
 #if PROTOZERO_BYTE_ORDER != PROTOZERO_LITTLE_ENDIAN
 #error "doubles are copied as they are"
@@ -114,11 +114,11 @@ size_t size_of_bytes(std::string_view bytes) {
 }
 
 /// What `put` writes from the place that it is given on, at most `most` bytes.
-std::string_view put_into(std::vector<char>& room, size_t most, const auto& put) {
-  if (room.size() < most) room.resize(most);
-  char* at = room.data();
+std::string_view encode_into(std::vector<char>& scratch, size_t most, const auto& put) {
+  if (scratch.size() < most) scratch.resize(most);
+  char* at = scratch.data();
   put(at);
-  return {room.data(), static_cast<size_t>(at - room.data())};
+  return {scratch.data(), static_cast<size_t>(at - scratch.data())};
 }
 
 constexpr size_t kMostTotals = 1 + kMostVarint + 1 + sizeof(double);  // count and sum
@@ -151,7 +151,7 @@ void put_span(char*& at, int32_t offset, uint64_t length) {
 
 /// Runs of neighbouring buckets: the first offset is a bucket's index, the others are gaps; the counts are
 /// differences from one bucket to the next, whatever lies between them.
-void put_native(char*& at, const NativeHistogram& native, std::vector<char>& room) {
+void put_native(char*& at, const NativeHistogram& native, std::vector<char>& scratch) {
   put_varint(at, HistogramField::kSchema, protozero::encode_zigzag32(native.schema));
   put_double(at, HistogramField::kZeroThreshold, native.zero_threshold);
   put_varint(at, HistogramField::kZeroCount, native.zero_count);
@@ -164,7 +164,7 @@ void put_native(char*& at, const NativeHistogram& native, std::vector<char>& roo
     next = native.buckets[end - 1].index + 1;
     i = end;
   }
-  const auto deltas = put_into(room, kMostVarint * native.buckets.size(), [&](char*& to) {
+  const auto deltas = encode_into(scratch, kMostVarint * native.buckets.size(), [&](char*& to) {
     uint64_t before = 0;
     for (const NativeHistogram::Bucket& bucket : native.buckets) {
       // Modulo 2^64, as its reader adds them up.
@@ -186,7 +186,7 @@ void ProtobufWriter::set_labels(const Labels& labels) {
   labels_.clear();
   for (const Label& label : labels) {
     const size_t size = size_of_bytes(label.name) + size_of_bytes(label.value);
-    labels_ += put_into(room_, 1 + kMostVarint + size, [&](char*& at) {
+    labels_ += encode_into(scratch_, 1 + kMostVarint + size, [&](char*& at) {
       put_length(at, MetricField::kLabel, size);
       put_bytes(at, LabelField::kName, label.name);
       put_bytes(at, LabelField::kValue, label.value);
@@ -205,14 +205,14 @@ void ProtobufWriter::add_metric(MetricFamily& family, std::string_view value) co
 }
 
 void ProtobufWriter::add_value(MetricFamily& family, double value) {
-  add_metric(family, put_into(room_, 1 + sizeof value,
-                              [&](char*& at) { put_double(at, ValueField::kValue, value); }));
+  add_metric(family, encode_into(scratch_, 1 + sizeof value,
+                                 [&](char*& at) { put_double(at, ValueField::kValue, value); }));
 }
 
 void ProtobufWriter::add_summary(MetricFamily& family, const LabelNumbers& quantiles,
                                  const std::vector<double>& values, uint64_t count, double sum) {
   const size_t most = kMostTotals + quantiles.size() * (2 + kQuantileSize);
-  add_metric(family, put_into(room_, most, [&](char*& at) {
+  add_metric(family, encode_into(scratch_, most, [&](char*& at) {
                put_varint(at, SummaryField::kCount, count);
                put_double(at, SummaryField::kSum, sum);
                for (size_t i = 0; i < quantiles.size(); i++) put_quantile(at, quantiles[i].value, values[i]);
@@ -223,12 +223,12 @@ void ProtobufWriter::add_histogram(MetricFamily& family, const LabelNumbers& bou
                                    const std::vector<uint64_t>& cumulative, double sum,
                                    const NativeHistogram* native) {
   const size_t most = kMostTotals + cumulative.size() * kMostBucket + (native ? most_of_native(*native) : 0);
-  add_metric(family, put_into(room_, most, [&](char*& at) {
+  add_metric(family, encode_into(scratch_, most, [&](char*& at) {
                put_varint(at, HistogramField::kCount, cumulative.back());
                put_double(at, HistogramField::kSum, sum);
                for (size_t i = 0; i < bounds.size(); i++) put_bucket(at, cumulative[i], bounds[i].value);
                put_bucket(at, cumulative.back(), std::numeric_limits<double>::infinity());
-               if (native) put_native(at, *native, room_of_deltas_);
+               if (native) put_native(at, *native, delta_scratch_);
              }));
 }
 
@@ -236,7 +236,7 @@ std::string ProtobufWriter::join(std::vector<MetricFamily> families) const {
   size_t size = 0;
   for (const MetricFamily& family : families) size += family.series.size() + 1000;
   std::string result, head;
-  std::vector<char> room;
+  std::vector<char> scratch;
   result.reserve(size);
   for (MetricFamily& family : families) {
     head.clear();
@@ -244,8 +244,8 @@ std::string ProtobufWriter::join(std::vector<MetricFamily> families) const {
     message.add_string(FamilyField::kName, family.name);
     message.add_string(FamilyField::kHelp, family.help);
     message.add_enum(FamilyField::kType, type_number(family.type));
-    result +=
-        put_into(room, kMostVarint, [&](char*& at) { put_varint(at, head.size() + family.series.size()); });
+    result += encode_into(scratch, kMostVarint,
+                          [&](char*& at) { put_varint(at, head.size() + family.series.size()); });
     result += head;
     result += family.series;
     std::string().swap(family.series);  // as soon as may be: these are megabytes

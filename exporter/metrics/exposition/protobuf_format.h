@@ -30,7 +30,7 @@ class ProtobufWriter : public SeriesWriter {
 
   std::string labels_;  // as fields of a Metric
   // What is being put together; as large as the largest has been.
-  std::vector<char> room_, room_of_deltas_;
+  std::vector<char> scratch_, delta_scratch_;
 };
 
 }  // namespace looptap
