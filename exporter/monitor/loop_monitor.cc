@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "exporter/base/limited_log.h"
-#include "exporter/base/log.h"
 #include "exporter/base/monotonic_clock.h"
 #include "exporter/model/histogram_bounds.h"
 #include "exporter/monitor/death_in_stall.h"
@@ -91,10 +90,7 @@ void LoopMonitor::tell_of_stalls(const TrackedProcess& process, TrackedLoop& loo
                                  const LoopFigures& figures) {
   loop.stalls.update(sample, figures, [&](const StallChange& change) {
     try {
-      on_stall_({change.kind == StallChange::kBegin   ? StallEventKind::kBegin
-                 : change.kind == StallChange::kStill ? StallEventKind::kStill
-                                                      : StallEventKind::kEnd,
-                 process.identity.name, process.pid_label, process.pid, loop.id, sample.ordinal,
+      on_stall_({change.kind, process.identity.name, process.pid_label, process.pid, loop.id, sample.ordinal,
                  sample.thread_name, sample.thread_id, change.began_ns, change.duration_ns, change.count,
                  !process.is_alive()});
     } catch (const std::exception& error) {

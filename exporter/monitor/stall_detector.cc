@@ -36,13 +36,13 @@ void StallDetector::update(const LoopSample& sample, const LoopFigures& figures,
         if (!--longest.count) ended.buckets.pop_back();
       }
     }
-    report({StallChange::kEnd, began_ns_, duration_ns, 1});
+    report({StallEventKind::kEnd, began_ns_, duration_ns, 1});
     began_ns_ = 0;
   }
   for (const auto& bucket : ended.buckets) {
     const uint64_t mean_ns = bucket.sum_ns ? bucket.sum_ns / bucket.count : bound_ns(bucket.index + 1);
-    report({StallChange::kBegin, 0, mean_ns, bucket.count});
-    report({StallChange::kEnd, 0, mean_ns, bucket.count});
+    report({StallEventKind::kBegin, 0, mean_ns, bucket.count});
+    report({StallEventKind::kEnd, 0, mean_ns, bucket.count});
   }
   if (!is_blocked) return;
   if (!is_the_same) {
@@ -50,7 +50,7 @@ void StallDetector::update(const LoopSample& sample, const LoopFigures& figures,
     since_ns_ = sample.activity_since_ns;
   }
   last_seen_ns_ = figures.blocked_ns;
-  report({is_the_same ? StallChange::kStill : StallChange::kBegin, began_ns_, figures.blocked_ns, 1});
+  report({is_the_same ? StallEventKind::kStill : StallEventKind::kBegin, began_ns_, figures.blocked_ns, 1});
 }
 
 }  // namespace looptap

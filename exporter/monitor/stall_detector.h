@@ -8,12 +8,13 @@
 
 #include "exporter/model/loop_figures.h"
 #include "exporter/model/loop_sample.h"
+#include "exporter/monitor/stall_events.h"
 
 namespace looptap {
 
 /// What of a StallEvent this knows.
 struct StallChange {
-  enum Kind { kBegin, kStill, kEnd } kind;
+  StallEventKind kind;
   uint64_t began_ns, duration_ns, count;
 };
 

@@ -61,9 +61,9 @@ class Reports {
     const FigureSettings settings{kBound, {}};
     detector_.update(loop.sample(), loop_figures(loop.sample(), {}, context, settings),
                      [&](const StallChange& change) {
-                       const char* kind = change.kind == StallChange::kBegin   ? "begin "
-                                          : change.kind == StallChange::kStill ? "still "
-                                                                               : "end ";
+                       const char* kind = change.kind == StallEventKind::kBegin   ? "begin "
+                                          : change.kind == StallEventKind::kStill ? "still "
+                                                                                  : "end ";
                        reports.push_back(kind + std::to_string(change.duration_ns / kMs) +
                                          (change.count > 1 ? " x" + std::to_string(change.count) : ""));
                      });
