@@ -3,10 +3,8 @@
 #include <pthread.h>
 
 #include <chrono>
-#include <exception>
 #include <utility>
 
-#include "exporter/base/limited_log.h"
 #include "exporter/base/monotonic_clock.h"
 
 namespace looptap {
@@ -17,7 +15,7 @@ constexpr uint64_t kRetry_ns = 1'000'000'000;
 
 MonitorThread::MonitorThread(std::function<uint64_t(uint64_t now_ns)> tick)
     : tick_(std::move(tick)),
-      errors_(self::errors("tick")),
+      part_("tick", "the monitor", "and goes on trying"),
       ticked_ns_(monotonic_now_ns()),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -26,29 +24,13 @@ bool MonitorThread::is_alive(uint64_t now_ns) const {
   return now_ns < ticked_ns || now_ns - ticked_ns < kHangs_ns;
 }
 
-uint64_t MonitorThread::tick_or_count(uint64_t now_ns) {
-  std::string failure;
-  uint64_t next_ns = now_ns + kRetry_ns;
-  try {
-    next_ns = tick_(now_ns);
-  } catch (const std::exception& error) {
-    failure = error.what();
-    if (failure.empty()) failure = "unknown";
-    errors_.increment();
-  }
-  static LimitedLog changes(LogLevel::kError, "the monitor's failures");
-  if (failure != failure_)
-    changes.write(failure.empty() ? "the monitor works again"
-                                  : "the monitor fails, and goes on trying: " + failure);
-  failure_ = std::move(failure);
-  return next_ns;
-}
-
 void MonitorThread::run(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "monitor");
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    const uint64_t next_ns = tick_or_count(monotonic_now_ns());
+    const uint64_t now_ns = monotonic_now_ns();
+    uint64_t next_ns = now_ns + kRetry_ns;
+    part_.run([&] { next_ns = tick_(now_ns); });
     ticked_ns_.store(monotonic_now_ns(), std::memory_order_relaxed);
     // steady_clock is CLOCK_MONOTONIC.
     const std::chrono::steady_clock::time_point next{std::chrono::nanoseconds(next_ns)};

@@ -9,10 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
-#include <string>
 #include <thread>
 
-#include "exporter/self/own_metrics.h"
+#include "exporter/monitor/failing_part.h"
 
 namespace looptap {
 
@@ -30,11 +29,9 @@ class MonitorThread {
 
  private:
   void run(const std::stop_token& stop);
-  uint64_t tick_or_count(uint64_t now_ns);
 
   const std::function<uint64_t(uint64_t)> tick_;
-  self::Counter errors_;
-  std::string failure_;  // what the last tick threw; empty: nothing
+  FailingPart part_;
   std::atomic<uint64_t> ticked_ns_;
   std::mutex mutex_;
   std::condition_variable_any wake_;

@@ -1,37 +1,24 @@
 #include "exporter/monitor/source_poller.h"
 
-#include <exception>
+#include <string>
 #include <utility>
-
-#include "exporter/base/limited_log.h"
 
 namespace looptap {
 
 SourcePoller::SourcePoller(std::vector<std::unique_ptr<LoopSource>> sources) {
   for (auto& source : sources) {
-    const self::Counter errors = self::errors(source->name());
-    states_.push_back({std::move(source), errors, ""});
+    const char* name = source->name();
+    states_.push_back(
+        {std::move(source), {name, std::string("the source ") + name, "its loops are not shown"}});
   }
 }
 
 void SourcePoller::poll(uint64_t now_ns, Depth depth) {
-  for (State& state : states_) {
-    std::string failure;
-    try {
+  for (State& state : states_)
+    state.part.run([&] {
       state.source->refresh(now_ns);
       if (depth == Depth::kRead) state.source->read(now_ns);
-    } catch (const std::exception& error) {
-      failure = error.what();
-      if (failure.empty()) failure = "unknown";
-      state.errors.increment();
-    }
-    if (failure == state.failure) continue;
-    const std::string who = std::string("the source ") + state.source->name();
-    static LimitedLog changes(LogLevel::kError, "sources that fail");
-    changes.write(failure.empty() ? who + " works again"
-                                  : who + " fails, its loops are not shown: " + failure);
-    state.failure = std::move(failure);
-  }
+    });
 }
 
 std::vector<SourcePoller::Found> SourcePoller::processes() const {

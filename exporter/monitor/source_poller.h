@@ -7,10 +7,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "exporter/self/own_metrics.h"
+#include "exporter/monitor/failing_part.h"
 #include "exporter/sources/loop_source.h"
 
 namespace looptap {
@@ -35,15 +34,14 @@ class SourcePoller {
   std::vector<Found> processes() const;
 
   /// Whether it failed at the last poll: what it knows of its processes is then out of date, not gone.
-  bool is_failing(size_t source) const { return !states_[source].failure.empty(); }
+  bool is_failing(size_t source) const { return states_[source].part.is_failing(); }
 
   SourceLosses losses() const;  ///< of all sources
 
  private:
   struct State {
     std::unique_ptr<LoopSource> source;
-    self::Counter errors;
-    std::string failure;  // what it threw at the last poll; empty: nothing
+    FailingPart part;
   };
   std::vector<State> states_;
 };
