@@ -26,7 +26,8 @@ YamlNode quantity(const std::string& text) {
 
 namespace {
 
-constexpr unsigned kUsualPort = 10064;
+// Kubernetes mounts the service account's token here, unless something is mounted already.
+constexpr const char* kTokenDirectory = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr const char* kUser = "65532";  // the image's
 
 YamlNode resource_list(const ResourceList& list) {
@@ -64,7 +65,8 @@ YamlNode installer(const InjectionOptions& options, bool pod_is_root) {
                        {"args", yaml_sequence({yaml_string("install"), yaml_string(kLibraryDirectory)})},
                        {"resources", resources(options)},
                        {"securityContext", security_context(pod_is_root)},
-                       {"volumeMounts", yaml_sequence({mount(kLibraryVolume, kLibraryDirectory)})}});
+                       {"volumeMounts", yaml_sequence({mount(kLibraryVolume, kLibraryDirectory),
+                                                       mount(kLibraryVolume, kTokenDirectory, true)})}});
 }
 
 YamlNode sidecar(const InjectionOptions& options, bool pod_is_root) {
@@ -78,6 +80,7 @@ YamlNode sidecar(const InjectionOptions& options, bool pod_is_root) {
   }
   args.push_back(yaml_string(std::string("--segments.dir=") + kSegmentsDirectory));
   mounts.push_back(mount(kSegmentsVolume, kSegmentsDirectory));
+  mounts.push_back(mount(kLibraryVolume, kTokenDirectory, true));
   if (options.port != kUsualPort)
     args.push_back(yaml_string("--web.listen-address=:" + std::to_string(options.port)));
   made.add("args", yaml_sequence(std::move(args)));

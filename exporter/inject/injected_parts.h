@@ -18,6 +18,7 @@ inline constexpr const char* kSegmentsVolume = "looptap-shm";
 inline constexpr const char* kLibraryDirectory = "/looptap/lib";
 inline constexpr const char* kSegmentsDirectory = "/looptap/shm";
 inline constexpr const char* kLibrary = "/looptap/lib/liblooptap.so";
+inline constexpr unsigned kUsualPort = 10064;
 
 YamlNode mount(const char* volume, const char* directory, bool read_only = false);
 YamlNode variable(const char* name, const std::string& value);

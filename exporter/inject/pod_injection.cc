@@ -6,6 +6,7 @@
 
 #include "exporter/inject/injected_parts.h"
 #include "exporter/inject/manifest_fields.h"
+#include "exporter/inject/pod_obstacles.h"
 
 namespace looptap {
 
@@ -45,9 +46,9 @@ class PodInjection {
     YamlNode* spec = mapping_in(&pod_, "spec");
     YamlNode* containers = spec ? list_in(*spec, "containers") : nullptr;
     if (!containers || containers->children.empty()) return left_alone("has no containers");
-    const YamlNode* os = mapping_in(spec, "os");
-    if (os && text_of(os->find("name")) == "windows") return left_alone("is for Windows");
+    if (const std::string reason = reason_to_skip(pod_, options_); !reason.empty()) return left_alone(reason);
     read_annotations();
+    options_.port = port_in_pod(pod_, options_);
 
     std::vector<YamlNode*> chosen;
     size_t applications = 0;
@@ -65,7 +66,8 @@ class PodInjection {
         if (name != kSidecar && name != kInstaller && is_chosen(name, false)) chosen.push_back(&container);
       }
     if (chosen.empty()) return left_alone("has no container that is to be measured");
-    check_port(*containers);
+    refuse_conflicts(*spec, options_.port);
+    warn_of_endless_jobs(*spec);
 
     std::string names;
     for (YamlNode* container : chosen)
@@ -104,16 +106,12 @@ class PodInjection {
     if (annotations) excluded_by_annotation_ = parts_of(text_of(annotations->find(kExcludeAnnotation)), ", ");
   }
 
-  /// A container of a pod that listens where looptap does would keep looptap, and so itself, from starting.
-  void check_port(YamlNode& containers) {
-    for (YamlNode& container : containers.children) {
-      YamlNode* ports = list_in(container, "ports");
-      if (name_of(container) == kSidecar || !ports) continue;
-      if (const YamlNode* port = item_named(ports, "containerPort", std::to_string(options_.port)))
-        throw YamlError(port->place, "container " + name_of(container) + " has port " +
-                                         std::to_string(options_.port) +
-                                         ", which is to be looptap's (see --port)");
-    }
+  void warn_of_endless_jobs(YamlNode& spec) {
+    const YamlNode* policy = spec.find("restartPolicy");
+    if (options_.classic && (text_of(policy) == "Never" || text_of(policy) == "OnFailure"))
+      warn(*policy,
+           "it is to come to an end, and with --classic it does not: looptap's container runs on. Native "
+           "sidecars (Kubernetes 1.29 and later, without --classic) end with the others");
   }
 
   /// \return whether it will be measured, for all that can be told
@@ -173,8 +171,7 @@ class PodInjection {
     const std::string volume = text_of(wanted.find("name"));
     YamlNode& mounts = list_made_in(container, "volumeMounts");
     for (YamlNode& present : mounts.children) {
-      const std::string path = text_of(present.find("mountPath"));
-      if (path != directory && path != directory + "/") continue;
+      if (!same_directory(text_of(present.find("mountPath")), directory)) continue;
       if (text_of(present.find("name")) == volume) return;
       throw YamlError(present.place, "container " + name + " has another volume at " + directory +
                                          ", where looptap's is to be (see --exclude-containers)");
@@ -190,6 +187,7 @@ class PodInjection {
     const YamlNode* user = mapping_in(&spec, "securityContext");
     user = user ? user->find("runAsUser") : nullptr;
     const bool pod_is_root = text_of(user) == "0";
+    fit_resources(spec, options_);
     if (options_.classic) containers->children.push_back(sidecar(options_, pod_is_root));
     if (!options_.classic || !item_named(inits, "name", kInstaller)) {
       YamlNode& first = list_made_in(spec, "initContainers");
@@ -219,7 +217,7 @@ class PodInjection {
 
   const std::string name_;
   YamlNode& pod_;
-  const InjectionOptions& options_;
+  InjectionOptions options_;  // as they are to be in this pod
   InjectionReport& report_;
   std::vector<std::string> excluded_by_annotation_;
   bool changed_ = false;
