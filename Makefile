@@ -410,7 +410,7 @@ launcher_defines = -DGUESTS='"$(abspath $(cross))"' -DLAUNCHERS='"$(abspath $(em
 .PHONY: test-manifests test-admission manifest_tools manifest_tools_if_possible
 
 test-manifests: build manifest_tools ## hold the manifests, the chart and what inject writes against Kubernetes' schemas
-	tests/run e2e.test_manifests e2e.test_inject
+	tests/run e2e.test_manifests e2e.test_policy e2e.test_inject
 
 test-admission: build manifest_tools ## carry out the admission policy by Kubernetes' own code, from Debian unstable (minutes)
 	@deploy/deps admission

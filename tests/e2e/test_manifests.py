@@ -8,11 +8,12 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from e2e.harness import BUILD, LOOPTAP, ROOT
+from e2e.harness import BUILD, LOOPTAP, ROOT, require_root
 
 TOOLS = BUILD / 'manifests'
 SCRIPTS = ROOT / 'tests/manifests'
@@ -57,8 +58,15 @@ def kustomize(folder):
     return run([find_tool('kubectl'), 'kustomize', folder])
 
 
-def helm(*flags, fails=False):
-    return run([find_tool('helm'), 'template', 'test', CHART, *flags], fails=fails)
+def helm(*flags, fails=False, image='localhost/looptap'):
+    return run([find_tool('helm'), 'template', 'test', CHART, f'--set=image.repository={image}', *flags], fails=fails)
+
+
+POLICY, PARAMETERS = ((KUBERNETES / 'admission' / name).read_text() for name in ('policy.yaml', 'parameters.yaml'))
+# The image of this machine is good enough for tests.
+PARAMETERS = PARAMETERS.replace('\n  name: looptap\n', '\n  name: looptap\n'
+                                '  annotations: {looptap.dev/allow-localhost: "true"}\n')
+SKIPPED = 'looptap.dev/skipped'
 
 
 def inject(text, *flags):
@@ -87,6 +95,12 @@ def pod_spec(workload):
     if workload['kind'] == 'CronJob':
         spec = spec['jobTemplate']['spec']
     return spec if workload['kind'] == 'Pod' else spec['template']['spec']
+
+
+def a_pod(*containers, annotations=None, **spec):
+    return {'apiVersion': 'v1', 'kind': 'Pod',
+            'metadata': {'name': 'web', **({'annotations': annotations} if annotations else {})},
+            'spec': {'containers': [{'name': 'web', 'image': 'web'}, *containers], **spec}}
 
 
 def sidecar_of(spec):
@@ -201,7 +215,9 @@ class OneSidecar(unittest.TestCase):
     def test_the_component_adds_it(self):
         shop = kustomize(KUBERNETES / 'component-example')
         spec = pod_spec(object_of(shop, 'Deployment', 'shop'))
-        self.assertEqual(sidecar_of(spec), self.expected)
+        sidecar, volumes = sidecar_of(spec)
+        self.assertEqual(sidecar.pop('image'), 'registry.example/looptap:0.1.0')
+        self.assertEqual(({**sidecar, 'image': self.expected[0]['image']}, volumes), self.expected)
         self.assertEqual([one['name'] for one in spec['initContainers']], ['looptap', 'migrate'])
         environment = {one['name']: one['value'] for one in spec['containers'][0]['env']}
         self.assertEqual(environment['MODE'], '0755')
@@ -233,78 +249,37 @@ class OneSidecar(unittest.TestCase):
                 self.assertEqual(sidecar_of(pod_spec(workload)), self.expected)
 
     def test_the_policy_adds_it(self):
-        pod = self.without_looptap()
-        text = (KUBERNETES / 'admission/policy.yaml').read_text() + '\n---\n' + json.dumps(pod)
+        text = '\n---\n'.join([POLICY, PARAMETERS, json.dumps(self.without_looptap())])
         [result] = json.loads(node('apply_admission_policy.mjs', text=text))
         spec = pod_spec(result['pod'])
         self.assertEqual(sidecar_of(spec), self.expected)
         self.assertEqual(spec['containers'], self.example['containers'])
 
 
-class Policy(unittest.TestCase):
-    """The expressions of the MutatingAdmissionPolicy, evaluated by an interpreter of CEL."""
+class Examples(unittest.TestCase):
 
-    def apply(self, *pods, policy=None):
-        text = '\n---\n'.join([policy or (KUBERNETES / 'admission/policy.yaml').read_text(),
-                               *(json.dumps(pod) for pod in pods)])
-        return json.loads(node('apply_admission_policy.mjs', text=text))
-
-    @staticmethod
-    def pod(*containers, annotations=None, **spec):
-        return {'apiVersion': 'v1', 'kind': 'Pod',
-                'metadata': {'name': 'web', **({'annotations': annotations} if annotations else {})},
-                'spec': {'containers': [{'name': 'web', 'image': 'web'}, *containers], **spec}}
-
-    @staticmethod
-    def environment(pod, container=0):
-        return {one['name']: one.get('value') for one in pod['spec']['containers'][container].get('env', [])}
-
-    def test_agrees_with_inject(self):
-        pods = [
-            self.pod(),
-            self.pod(initContainers=[{'name': 'migrate', 'image': 'm'}], volumes=[{'name': 'a', 'emptyDir': {}}]),
-            self.pod(securityContext={'runAsUser': 0}),
-            self.pod({'name': 'other', 'image': 'o', 'env': [{'name': 'LD_PRELOAD', 'value': '/a.so'}]}),
-            self.pod({'name': 'other', 'image': 'o', 'env': [
-                {'name': 'LD_PRELOAD', 'valueFrom': {'configMapKeyRef': {'name': 'a', 'key': 'b'}}},
-                {'name': 'LOOPTAP_DIR', 'value': '/x'}, {'name': 'LOOPTAP_NAME', 'value': 'mine'}]}),
-            self.pod({'name': 'other', 'image': 'o', 'env': [{'name': 'LD_PRELOAD', 'value': '/a.so:' + LIBRARY}],
-                      'volumeMounts': [{'name': 'a', 'mountPath': '/a'}]}),
-            self.pod({'name': 'proxy', 'image': 'p'}, annotations={'looptap.dev/exclude-containers': 'x, proxy'}),
-            self.pod(annotations={'looptap.dev/inject': 'false'}),
-            self.pod(annotations={'looptap.dev/inject': 'true'}),
-            self.pod(os={'name': 'windows'}),
-        ]
-        for pod, result in zip(pods, self.apply(*pods)):
-            with self.subTest(pod):
-                written = json.loads(inject(json.dumps(pod)))
-                self.assertEqual(result['matches'], written != pod)
-                for one in written, result['pod']:  # its order and the default protocol mean nothing
-                    for container in one['spec']['containers'] + one['spec'].get('initContainers', []):
-                        container.get('env', []).sort(key=lambda variable: variable['name'])
-                        for port in container.get('ports', []):
-                            port.pop('protocol', None)
-                self.assertEqual(result['pod'], written)
-
-    def test_a_second_time_changes_nothing(self):
-        [first] = self.apply(self.pod())
-        [second] = self.apply(first['pod'])
-        self.assertTrue(first['matches'])
-        self.assertFalse(second['matches'])
-
-    def test_pods_that_would_not_start_with_it_are_left_alone(self):
-        taken = self.pod({'name': 'other', 'image': 'o', 'ports': [{'containerPort': 10064}]})
-        mounted = self.pod({'name': 'other', 'image': 'o', 'volumeMounts': [{'name': 'a', 'mountPath': '/looptap/lib'}]})
-        free = self.pod({'name': 'other', 'image': 'o', 'ports': [{'containerPort': 10065}]})
-        self.assertEqual([one['matches'] for one in self.apply(taken, mounted, free)], [False, False, True])
-
-    def test_a_type_at_the_wrong_place_is_found(self):
-        policy = (KUBERNETES / 'admission/policy.yaml').read_text()
-        wrong = policy.replace('startupProbe: Object.spec.initContainers.startupProbe{',
-                               'startupProbe: Object.spec.containers.startupProbe{')
-        self.assertNotEqual(wrong, policy)
-        text = wrong + '\n---\n' + json.dumps(self.pod())
-        self.assertIn('at the place of', node('apply_admission_policy.mjs', text=text, fails=True))
+    def test_their_node_ends_when_it_is_told_to(self):
+        """As pid 1 of its container, which takes no signal that it has not asked for."""
+        require_root('makes PID namespaces')
+        for name in 'sidecar', 'several-containers', 'classic-sidecar':
+            spec = pod_spec(object_of((KUBERNETES / name / f'{name}.yaml').read_text(), 'Deployment'))
+            web = next(one for one in spec['containers'] if one['name'] == 'web')
+            script = web['args'][0].replace('.listen(8080)', ".listen(0, () => console.log('listens'))")
+            for text in script, re.sub(r'process.on.*', '', script):  # the second is the null control
+                with self.subTest(name, heeds_signals=text is script):
+                    process = subprocess.Popen(['unshare', '--pid', '--fork', '--kill-child', 'node', '-e', text],
+                                               stdout=subprocess.PIPE, text=True)
+                    self.addCleanup(process.stdout.close)
+                    self.addCleanup(process.wait)
+                    self.addCleanup(process.kill)
+                    self.assertEqual(process.stdout.readline(), 'listens\n')
+                    children = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text()
+                    os.kill(int(children), signal.SIGTERM)
+                    if text is script:
+                        self.assertEqual(process.wait(20), 0)
+                    else:
+                        with self.assertRaises(subprocess.TimeoutExpired):
+                            process.wait(1)
 
 
 class Chart(unittest.TestCase):
@@ -320,8 +295,8 @@ class Chart(unittest.TestCase):
 
     def test_installs_what_the_cluster_knows(self):
         self.assertEqual(self.kinds('--kube-version=1.33'), ['ConfigMap'])
-        self.assertEqual(self.kinds(*self.NEW), ['ConfigMap', 'MutatingAdmissionPolicy',
-                                                 'MutatingAdmissionPolicyBinding', 'PodMonitor', 'PrometheusRule'])
+        self.assertEqual(self.kinds(*self.NEW), ['ConfigMap', 'MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding',
+                                                 'PodMonitor', 'PodTemplate', 'PrometheusRule'])
         self.assertEqual(self.kinds(*self.NEW, '--set=admission.enabled=false,podMonitor.enabled=false,'
                                                'prometheusRule.enabled=false,dashboard.enabled=false'), [])
         beta = helm('--kube-version=1.34', '--api-versions=admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy')
@@ -339,21 +314,38 @@ class Chart(unittest.TestCase):
             with self.subTest(wrong):
                 helm('--set', wrong, fails=True)
 
+    def test_an_image_has_to_be_named(self):
+        for flags in self.NEW, ['--kube-version=1.33', '--set=daemonSet.enabled=true']:
+            self.assertIn('image.repository: where does your cluster find', helm(*flags, image='', fails=True))
+        # Null control: nothing of it would run the image.
+        self.assertNotIn('image:', helm('--kube-version=1.33', image=''))
+
+    def test_a_daemonset_in_a_namespace_that_refuses_it_is_told(self):
+        for enabled in 'true', 'false':
+            said = run([find_tool('helm'), 'install', 'test', CHART, '--dry-run=client', '--namespace=watch',
+                        '--set=image.repository=a', f'--set=daemonSet.enabled={enabled}'])
+            self.assertEqual('label namespace watch pod-security.kubernetes.io/enforce=privileged' in said,
+                             enabled == 'true', said)
+
     def test_its_policy_is_the_one_of_the_manifest_with_the_values_in_it(self):
-        values = ['--set=image.repository=registry.example/looptap', '--set-string=image.tag=2',
-                  '--set-string=admission.resources.requests.cpu=1', '--set=admission.resources.limits.memory=1Gi']
-        rendered = helm(*self.NEW, *values)
-        policy = object_of(rendered, 'MutatingAdmissionPolicy')
-        self.assertEqual(object_of(rendered, 'MutatingAdmissionPolicyBinding')['spec']['policyName'],
-                         policy['metadata']['name'])
-        text = json.dumps(policy) + '\n---\n' + json.dumps(Policy.pod())
-        [result] = json.loads(node('apply_admission_policy.mjs', text=text))
+        values = ['--set-string=image.tag=2', '--set-string=admission.resources.requests.cpu=1',
+                  '--set=admission.resources.limits.memory=1Gi', '--namespace=there']
+        rendered = helm(*self.NEW, *values, image='registry.example/looptap')
+        binding = object_of(rendered, 'MutatingAdmissionPolicyBinding')['spec']
+        parameters = object_of(rendered, 'PodTemplate')
+        self.assertEqual(binding['policyName'], object_of(rendered, 'MutatingAdmissionPolicy')['metadata']['name'])
+        self.assertEqual((binding['paramRef']['name'], binding['paramRef']['namespace']),
+                         (parameters['metadata']['name'], 'there'))
+        self.assertEqual(parameters['metadata']['namespace'], 'there')
+        [result] = json.loads(node('apply_admission_policy.mjs', text=rendered + '\n---\n' + json.dumps(a_pod())))
         sidecar, _ = sidecar_of(result['pod']['spec'])
         self.assertEqual(sidecar['image'], 'registry.example/looptap:2')
-        self.assertEqual(sidecar['resources'], {'requests': {'cpu': '1', 'memory': '32Mi'}, 'limits': {'memory': '1Gi'}})
-        plain = object_of(helm(*self.NEW), 'MutatingAdmissionPolicy')
-        written = object_of((KUBERNETES / 'admission/policy.yaml').read_text(), 'MutatingAdmissionPolicy')
-        self.assertEqual(plain['spec'], written['spec'])
+        self.assertEqual(sidecar['resources'], {'requests': {'cpu': '1', 'memory': '32Mi'},
+                                                'limits': {'cpu': '100m', 'memory': '1Gi'}})
+        plain = helm(*self.NEW)
+        self.assertEqual(object_of(plain, 'MutatingAdmissionPolicy')['spec'],
+                         object_of(POLICY, 'MutatingAdmissionPolicy')['spec'])
+        self.assertEqual(object_of(plain, 'PodTemplate')['template'], object_of(PARAMETERS, 'PodTemplate')['template'])
 
     def test_its_daemonset_is_the_one_of_the_manifest(self):
         manifest = KUBERNETES / 'daemonset/daemonset.yaml'

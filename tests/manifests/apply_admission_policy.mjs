@@ -1,11 +1,11 @@
 // apply_admission_policy.mjs TOOLS <MANIFESTS: what a MutatingAdmissionPolicy makes of pods. Reads a YAML stream of the
-// policy's manifest and pods, writes a JSON list: for each pod {matches, pod}.
+// policy's manifest, its parameters (a PodTemplate) and pods, writes a JSON list: for each pod {matches, pod}.
 //
 // It stands in for the API server where its own plugin is not compiled (tests/admission): an interpreter of CEL evaluates
 // the very expressions.
 // It has no types of Kubernetes': Object.x{} and JSONPatch{} become maps, after a check that an Object's name is the
 // path of its place, which is what the API server checks, too. The two ways to patch are the few lines below: a JSON
-// patch that adds, and a merge whose lists are keyed as in Kubernetes' schema. Costs are not counted.
+// patch that adds or replaces, and a merge whose lists are keyed as in Kubernetes' schema. Costs are not counted.
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -79,12 +79,14 @@ function untyped(value, where) {
     Object.entries(fields).map(([key, one]) => [key, untyped(one, name && `${name}.${key}`)]));
 }
 
-function addAt(object, pointer, value) {
-  const keys = pointer.split('/').slice(1);
+function patchAt(object, op, pointer, value) {
+  const keys = pointer.split('/').slice(1).map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
   const last = keys.pop();
   const parent = keys.reduce((one, key) => one[key], object);
-  if (Array.isArray(parent)) parent.splice(Number(last), 0, value);
-  else parent[last] = value;
+  if (op === 'replace' && !(last in parent)) throw new Error(`nothing to replace at ${pointer}`);
+  if (!Array.isArray(parent)) parent[last] = value;
+  else if (last === '-') parent.push(value);
+  else parent.splice(Number(last), op === 'add' ? 0 : 1, value);
 }
 
 const KEYS = {containers: 'name', env: 'name', volumes: 'name', volumeMounts: 'mountPath'};
@@ -92,9 +94,11 @@ const KEYS = {containers: 'name', env: 'name', volumes: 'name', volumeMounts: 'm
 function merge(old, patch, name) {
   if (Array.isArray(patch)) {
     if (!KEYS[name]) throw new Error(`${name} is atomic`);
-    const merged = [...(old ?? [])];
+    let merged = [...(old ?? [])];
     for (const item of patch) {
       const at = merged.findIndex((one) => one[KEYS[name]] === item[KEYS[name]]);
+      // Of several with this key one is left.
+      merged = merged.filter((one, i) => i <= at || at < 0 || one[KEYS[name]] !== item[KEYS[name]]);
       if (at < 0) merged.push(item);
       else merged[at] = merge(merged[at], item, '');
     }
@@ -108,9 +112,10 @@ function merge(old, patch, name) {
 
 // ---- The policy -----------------------------------------------------------------------------------------------------
 
-function apply(spec, pod) {
+function apply(spec, parameters, pod) {
+  const params = toCel(parameters ?? null);
   const bind = (object) => {
-    const bindings = {object: toCel(object)};
+    const bindings = {object: toCel(object), params};
     const variables = {};
     for (const {name, expression} of spec.variables ?? []) {
       variables[name] = evaluate(expression, {...bindings, variables: celMap(new Map(Object.entries(variables)))});
@@ -118,7 +123,7 @@ function apply(spec, pod) {
     return {...bindings, variables: celMap(new Map(Object.entries(variables)))};
   };
   const matches = (spec.matchConditions ?? []).every(({name, expression}) => {
-    const result = evaluate(expression, {object: toCel(pod)});
+    const result = evaluate(expression, {object: toCel(pod), params});
     if (typeof result !== 'boolean') throw new Error(`${name} is no boolean`);
     return result;
   });
@@ -127,8 +132,9 @@ function apply(spec, pod) {
   for (const mutation of spec.mutations) {
     if (mutation.patchType === 'JSONPatch') {
       for (const patch of fromCel(evaluate(mutation.jsonPatch.expression, bind(object)))) {
-        if (patch.__type !== 'JSONPatch' || patch.op !== 'add') throw new Error(`no patch: ${JSON.stringify(patch)}`);
-        addAt(object, patch.path, untyped(patch.value, ''));
+        if (patch.__type !== 'JSONPatch' || !['add', 'replace'].includes(patch.op))
+          throw new Error(`no patch: ${JSON.stringify(patch)}`);
+        patchAt(object, patch.op, patch.path, untyped(patch.value, ''));
       }
     } else {
       const patch = fromCel(evaluate(mutation.applyConfiguration.expression, bind(object)));
@@ -140,5 +146,6 @@ function apply(spec, pod) {
 
 const objects = YAML.parseAllDocuments(fs.readFileSync(0, 'utf8'), {version: '1.1'}).map((one) => one.toJS());
 const policy = objects.find((one) => one?.kind === 'MutatingAdmissionPolicy');
+const parameters = objects.find((one) => one?.kind === 'PodTemplate');
 const pods = objects.filter((one) => one?.kind === 'Pod');
-console.log(JSON.stringify(pods.map((pod) => apply(policy.spec, pod)), null, 1));
+console.log(JSON.stringify(pods.map((pod) => apply(policy.spec, parameters, pod)), null, 1));

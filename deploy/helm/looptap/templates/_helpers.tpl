@@ -7,7 +7,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* No default: a pod whose image nobody can pull does not start, and neither does the application in it. */}}
 {{- define "looptap.image" -}}
+{{- if not .Values.image.repository -}}
+{{- fail "image.repository: where does your cluster find looptap's image? Say --set image.repository=registry.example/looptap, or localhost/looptap where every node has what `make image` builds." -}}
+{{- end -}}
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
 {{- end -}}
 
@@ -41,16 +45,4 @@ v1beta1
 {{/* "true" where the dictionary's `enabled` says so, or says auto and `known` holds. */}}
 {{- define "looptap.isEnabled" -}}
 {{- if or (eq (toString .enabled) "true") (and (eq (toString .enabled) "auto") .known) -}}true{{- end -}}
-{{- end -}}
-
-{{/* A map of strings, as CEL writes it: 1 becomes "1". */}}
-{{- define "looptap.celMap" -}}
-{
-{{- $first := true -}}
-{{- range $key, $value := . -}}
-{{- if not $first }}, {{ end -}}
-{{- $first = false -}}
-{{- $key | quote }}: {{ $value | toString | quote -}}
-{{- end -}}
-}
 {{- end -}}
