@@ -1,5 +1,7 @@
 #include "exporter/cli/exporter.h"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 #include "exporter/base/capabilities.h"
@@ -22,9 +24,19 @@ void give_up_privileges() {
       {CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, bpf});
 }
 
+/// A descriptor for each segment and each connection, and more than the usual 1,024 of them may be wanted. What `looptap run`
+/// starts has been forked before.
+void raise_descriptor_limit() {
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors)) return;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+}
+
 }  // namespace
 
 Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
+  raise_descriptor_limit();
   Sources sources;
   auto segments = std::make_unique<SegmentSource>(options.segments.directory, options.segments.linger_ns);
   SegmentSource& preloaded = *segments;
@@ -61,7 +73,8 @@ Exporter::Exporter(const ExporterOptions& options, Sources sources)
                   collector_, monitor_, [this] { return thread_.is_alive(monotonic_now_ns()); },
                   options.web.telemetry_path)) {
   for (const std::string& address : server_.reachable_at())
-    log(LogLevel::kInfo, "metrics on http://" + address + options.web.telemetry_path);
+    log(LogLevel::kInfo, "metrics on http://" + address + options.web.telemetry_path +
+                             " and a page on http://" + address + "/");
 }
 
 }  // namespace looptap

@@ -8,8 +8,8 @@
 
 namespace looptap {
 
-/// \return the exit status: the command's, 128 + n for a signal, 127 when there is no such command, 126 when
-/// it cannot be executed.
-int run(const RunOptions& options);
+/// Ends this process as the command has ended: with its exit status or by the same signal; with 127 when there is no such
+/// command, 126 when it cannot be executed.
+[[noreturn]] int run(const RunOptions& options);
 
 }  // namespace looptap

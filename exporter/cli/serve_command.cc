@@ -1,7 +1,5 @@
 #include "exporter/cli/serve_command.h"
 
-#include <sys/resource.h>
-
 #include <csignal>
 #include <cstdlib>
 
@@ -24,14 +22,6 @@ int serve(const ServeOptions& options) {
   // First, so that whoever finds us ready finds the library, too.
   if (!options.install_directory.empty())
     log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), options.install_directory));
-
-  // A descriptor for each segment, and more than 1,000 of them may be looked at. Only here: what `looptap run` starts
-  // must find the limit that it would have without.
-  rlimit descriptors{};
-  if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
-    descriptors.rlim_cur = descriptors.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &descriptors);
-  }
 
   Exporter exporter(options.exporter);
   int signal_number = 0;

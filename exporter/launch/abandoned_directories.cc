@@ -1,0 +1,118 @@
+#include "exporter/launch/abandoned_directories.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "exporter/launch/private_directory.h"
+
+namespace looptap {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  operator int() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+using OpenDirectory = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+OpenDirectory open_directory(const std::string& path) { return {opendir(path.c_str()), closedir}; }
+
+bool is_locked(int directory, const char* name) {
+  const Descriptor file(openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (file < 0) return errno != ENOENT;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return fcntl(file, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
+}
+
+bool holds_locked_file(const std::string& path, int directory) {
+  const OpenDirectory open = open_directory(path);
+  if (!open) return true;
+  while (const dirent* entry = readdir(open.get()))
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+        is_locked(directory, entry->d_name))
+      return true;
+  return false;
+}
+
+struct Candidate {
+  std::string path;
+  Descriptor directory;  // with the lock that its owner does not hold any more
+};
+
+std::vector<Candidate> find_candidates(const std::vector<std::string>& parents) {
+  std::vector<Candidate> candidates;
+  for (const std::string& parent : parents) {
+    const OpenDirectory open = open_directory(parent);
+    if (!open) continue;
+    while (const dirent* entry = readdir(open.get())) {
+      if (!std::string_view(entry->d_name).starts_with(PrivateDirectory::kPrefix)) continue;
+      std::string path = parent + "/" + entry->d_name;
+      Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      struct stat facts;
+      if (directory < 0 || fstat(directory, &facts) || facts.st_uid != geteuid()) continue;
+      if (flock(directory, LOCK_EX | LOCK_NB) || holds_locked_file(path, directory)) continue;
+      candidates.push_back({std::move(path), std::move(directory)});
+    }
+  }
+  return candidates;
+}
+
+/// Leaves out those that a process names in its environment. \return whether all processes of our user could be asked.
+bool drop_named(std::vector<Candidate>& candidates) {
+  const OpenDirectory processes = open_directory("/proc");
+  if (!processes) return false;
+  bool asked_any = false;
+  while (const dirent* entry = readdir(processes.get())) {
+    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+    const std::string process = std::string("/proc/") + entry->d_name;
+    struct stat facts;
+    std::ifstream file(process + "/environ", std::ios::binary);
+    if (!file) {
+      if (stat(process.c_str(), &facts) == 0 && facts.st_uid == geteuid()) return false;
+      continue;
+    }
+    asked_any = true;
+    const std::string environment{std::istreambuf_iterator<char>(file), {}};
+    std::erase_if(candidates, [&](const Candidate& candidate) {
+      return environment.find(candidate.path) != std::string::npos;
+    });
+  }
+  return asked_any;
+}
+
+}  // namespace
+
+void remove_abandoned_directories(const std::vector<std::string>& parents) {
+  std::vector<Candidate> candidates = find_candidates(parents);
+  if (candidates.empty() || !drop_named(candidates)) return;
+  for (const Candidate& candidate : candidates) remove_directory(candidate.directory, candidate.path.c_str());
+}
+
+}  // namespace looptap

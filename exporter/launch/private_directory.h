@@ -1,0 +1,38 @@
+// A directory that lives as long as this process. If we are killed, the next `looptap run` removes it
+// (abandoned_directories.h): a lock on the directory, flock(2), says that its owner lives.
+//
+// Thread-safety: none. Errors: std::runtime_error from the constructor.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace looptap {
+
+class PrivateDirectory {
+ public:
+  /// What the names of all of them begin with.
+  static constexpr const char* kPrefix = "looptap-run-";
+
+  /// In the first of the parents that lets us make one.
+  PrivateDirectory(const std::vector<std::string>& parents, mode_t mode);
+  /// Removes it, and the files in it.
+  ~PrivateDirectory();
+  PrivateDirectory(const PrivateDirectory&) = delete;
+  PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  bool make(const std::string& parent, mode_t mode);
+
+  std::string path_;
+  int lock_ = -1;
+};
+
+/// Removes the files of an open directory, and then the directory. A directory within it stays, and it with that.
+void remove_directory(int directory, const char* path) noexcept;
+
+}  // namespace looptap
