@@ -615,7 +615,8 @@ install-host: ## manual, pages, systemd's unit and examples alone
 	install -D -m 644 deploy/systemd/looptap.tmpfiles.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/looptap.conf'
 	$(call install_with_prefix,deploy/systemd/looptap.service.in,$(DESTDIR)$(UNIT_DIR)/looptap.service)
 	$(call install_with_prefix,deploy/systemd/service-drop-in.conf.in,$(doc_dir)/examples/service-drop-in.conf)
-	install -m 644 -t '$(doc_dir)/examples' deploy/prometheus/rules.yml deploy/prometheus/scrape_hosts.yml \
+	install -m 644 -t '$(doc_dir)/examples' deploy/prometheus/rules.yml deploy/prometheus/inhibit_rules.yml \
+	  deploy/prometheus/scrape_hosts.yml \
 	  deploy/grafana/looptap.json
 
 deb: ## build the Debian package, and check it with lintian

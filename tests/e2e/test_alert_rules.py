@@ -119,21 +119,89 @@ class AlertRules(LooptapTest):
         self.assert_passes([{'interval': '15s', 'input_series': series, 'alert_rule_test': [
             {'eval_time': '29m', 'alertname': name, 'exp_alerts': []} for name in alerts()]}])
 
-    def test_loop_that_is_merely_not_run_is_not_frozen(self):
-        labels = '{job="looptap", instance="host", process="sync", pid="1", loop="0", thread="t"}'
-        series = [{'series': f'eventloop_blocked_seconds{labels}', 'values': '605+15x40'},
-                  {'series': f'eventloop_busy_seconds_total{labels}', 'values': '605+15x40'},
-                  {'series': f'eventloop_wait_seconds_total{labels}', 'values': '1+0x40'},
-                  {'series': 'eventloop_latency_quantile_seconds' + labels[:-1] + ', quantile="0.95"}',
-                   'values': '605+15x40'},
-                  {'series': 'eventloop_latency_seconds_bucket' + labels[:-1] + ', le="+Inf"}',
-                   'values': '0+15000x40'},
-                  {'series': 'eventloop_latency_seconds_bucket' + labels[:-1] + ', le="10"}',
-                   'values': '0+0x40'}]
-        loops = [name for name in alerts() if name.startswith('EventLoop') and name != 'EventLoopAway']
-        self.assert_passes([{'interval': '15s', 'input_series': series, 'alert_rule_test': [
-            {'eval_time': time, 'alertname': name, 'exp_alerts': []}
-            for name in loops for time in ('1m', '10m')]}])
+    def loop_series(self, blocked, labels=''):
+        """A loop whose blocked_seconds are these, in promtool's notation: late and busy for as long."""
+        labels = 'job="looptap", instance="host", process="sync", pid="1", loop="0", thread="t"' + labels
+        seconds = [float(value) for value in blocked.split()]
+        steps = [15 if value >= 15 else value for value in seconds]
+        busy = [sum(steps[:i + 1]) for i in range(len(steps))]
+        arrivals = [15000 * (i + 1) for i in range(len(steps))]
+        served = [1000 * (15 * (i + 1) - busy[i]) for i in range(len(steps))]
+        return [{'series': f'{name}{{{labels}{more}}}', 'values': ' '.join(f'{value:g}' for value in values)}
+                for name, more, values in (
+                    ('eventloop_blocked_seconds', '', seconds), ('eventloop_busy_seconds_total', '', busy),
+                    ('eventloop_wait_seconds_total', '', [value / 1000 for value in served]),
+                    ('eventloop_latency_quantile_seconds', ', quantile="0.95"', [value / 2 for value in seconds]),
+                    ('eventloop_latency_seconds_bucket', ', le="+Inf"', arrivals),
+                    ('eventloop_latency_seconds_bucket', ', le="0.25"', served),
+                    ('eventloop_latency_seconds_bucket', ', le="0.1"', served))]
+
+    def firing(self, series, minutes, rules=RULES):
+        """{alert of a loop: the severities with which it fires within the time}."""
+        said = self.run_tests([{'interval': '15s', 'input_series': series, 'alert_rule_test': [
+            {'eval_time': f'{seconds}s', 'alertname': name, 'exp_alerts': []}
+            for name in alerts() if name.startswith('EventLoop') for seconds in range(0, minutes * 60, 30)]}], rules)[1]
+        found = {}
+        for part in said.split('alertname: ')[1:]:
+            found.setdefault(re.match(r'\w+', part)[0], set()).update(re.findall(r'severity="(\w+)"', part))
+        return found
+
+    def test_frozen_loop_is_critical_then_a_warning_as_long_as_it_lasts(self):
+        frozen = ' '.join(str(15 * i) for i in range(4 * 60))
+        self.assertEqual({name: severities for name, severities in self.firing(self.loop_series(frozen), 59).items()
+                          if name in ('EventLoopFrozen', 'EventLoopAway')},
+                         {'EventLoopFrozen': {'critical'}, 'EventLoopAway': {'warning'}})
+        # At any time it is one of the two, and never none.
+        for minutes, name, other in ((1, 'EventLoopFrozen', 'EventLoopAway'), (9, 'EventLoopFrozen', 'EventLoopAway'),
+                                     (11, 'EventLoopAway', 'EventLoopFrozen'), (59, 'EventLoopAway', 'EventLoopFrozen')):
+            said = self.run_tests([{'interval': '15s', 'input_series': self.loop_series(frozen), 'alert_rule_test': [
+                {'eval_time': f'{minutes}m', 'alertname': one, 'exp_alerts': []} for one in (name, other)]}])[1]
+            self.assertEqual(re.findall(r'alertname: (\w+), time', said), [name])
+
+    def test_loop_that_is_merely_not_run_is_no_more_than_away(self):
+        series = self.loop_series(' '.join(str(605 + 15 * i) for i in range(40)))
+        self.assertEqual(self.firing(series, 10), {'EventLoopAway': {'warning'}})
+
+    def test_freeze_that_is_over_is_not_told_again(self):
+        """The p99 of five minutes, for five minutes, would come when it is long over."""
+        freeze = ' '.join(['0'] * 20 + [str(15 * i) for i in range(1, 15)] + ['0'] * 60)
+        self.assertEqual(set(self.firing(self.loop_series(freeze), 20)), {'EventLoopFrozen', 'EventLoopLatencyHigh'})
+        # Null control: the rule without its exception.
+        rules = yaml.safe_load(RULES.read_text())
+        for group in rules['groups']:
+            for rule in group['rules']:
+                if rule.get('alert') == 'EventLoopLatencyP99High':
+                    rule['expr'] = rule['expr'].split('unless')[0]
+        changed = self.folder / 'changed.yml'
+        changed.write_text(json.dumps(rules))
+        self.assertIn('EventLoopLatencyP99High', self.firing(self.loop_series(freeze), 20, changed))
+
+    def frozen_under_the_daemonset(self, *more):
+        """The labels and the description of EventLoopFrozen."""
+        place = ', namespace="looptap-system", pod="looptap-x7z"'
+        series = self.loop_series(' '.join(str(15 * i) for i in range(20)), place)
+        series += [{'series': text, 'values': '1+0x20'} for text in more]
+        said = self.run_tests([{'interval': '15s', 'input_series': series, 'alert_rule_test': [
+            {'eval_time': '2m', 'alertname': 'EventLoopFrozen', 'exp_alerts': []}]}])[1]
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', re.search(r'got:.*?Labels:\{(.*?)\}', said, re.S)[1]))
+        return labels, re.search(r'description="(.*?)"', said)[1]
+
+    def test_under_the_daemonset_the_pod_is_that_of_the_process(self):
+        info = ('looptap_target_info{job="looptap", instance="host", process="sync", pid="1", container_id="c", '
+                'namespace="looptap-system", pod="looptap-x7z", pod_uid="%s"}')
+        states = ['kube_pod_info{job="kube-state-metrics", instance="%s", namespace="shop", pod="web-1", uid="u1"}' % instance
+                  for instance in ('a', 'b')]
+        labels, text = self.frozen_under_the_daemonset(info % 'u1', *states)
+        self.assertEqual([labels[name] for name in ('target_namespace', 'target_pod', 'pod_uid', 'pod')],
+                         ['shop', 'web-1', 'u1', 'looptap-x7z'])
+        self.assertTrue(text.startswith('Pod shop/web-1: sync (pid 1'), text)
+        labels, text = self.frozen_under_the_daemonset(info % 'u1')  # no kube-state-metrics
+        self.assertEqual((labels['pod_uid'], 'target_pod' in labels), ('u1', False))
+        self.assertTrue(text.startswith('Pod looptap-system/looptap-x7z (the process is in the pod with the uid u1): sync'), text)
+        # Null control: a process in no pod.
+        labels, text = self.frozen_under_the_daemonset(info % '', *states)
+        self.assertNotIn('pod_uid', labels)
+        self.assertTrue(text.startswith('Pod looptap-system/looptap-x7z: sync'), text)
 
     def test_records(self):
         self.assert_passes(self.with_recording(promql_expr_test=[

@@ -23,8 +23,8 @@ DASHBOARD = DEPLOY / 'grafana/looptap.json'
 NOTHING_WRONG = {'EventLoopAway', 'EventLoopDiedInStall', 'LooptapDown', 'LooptapAbsent',
                  'LooptapProbeMissing', 'LooptapProbesGone', 'LooptapSegmentsRejected',
                  'LooptapLoopsDropped'}
-# Expressions for native histograms, of which a Prometheus without them has none.
-NATIVE = {'workload:eventloop_latency_seconds:rate5m'}
+# Expressions for native histograms, and for processes in pods' cgroups: here is none of either.
+NATIVE = {'workload:eventloop_latency_seconds:rate5m', 'process:looptap_target_info:pod'}
 
 POD = {'namespace': 'shop', 'workload': 'web', 'pod': 'web-1', 'container': 'looptap',
        'instance': '10.0.0.1:10064'}
