@@ -23,9 +23,11 @@ void count_deaths_in_stall(TrackedProcess& process, uint64_t stall_threshold_ns)
     if (away_ns < stall_threshold_ns) continue;
     self::deaths_in_stall().increment();
     static LimitedLog deaths(LogLevel::kWarn, "deaths in a stall");
-    deaths.write(process.identity.name + " (pid " + process.pid_label + ") died without exiting while loop " +
-                 std::to_string(sample.ordinal) + " (thread " + sample.thread_name +
-                 ") had been away for at least " + format_seconds(static_cast<double>(away_ns) * 1e-9));
+    deaths.write([&] {
+      return process.identity.name + " (pid " + process.pid_label + ") died without exiting while loop " +
+             std::to_string(sample.ordinal) + " (thread " + sample.thread_name +
+             ") had been away for at least " + format_seconds(static_cast<double>(away_ns) * 1e-9);
+    });
   }
 }
 
