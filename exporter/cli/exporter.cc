@@ -38,7 +38,8 @@ void raise_descriptor_limit() {
 Exporter::Sources Exporter::make_sources(const ExporterOptions& options) {
   raise_descriptor_limit();
   Sources sources;
-  auto segments = std::make_unique<SegmentSource>(options.segments.directory, options.segments.linger_ns);
+  auto segments = std::make_unique<SegmentSource>(options.segments.directory, options.segments.linger_ns,
+                                                  options.segments.max_loops);
   SegmentSource& preloaded = *segments;
   sources.all.push_back(std::move(segments));
   if (!options.bpf.targets.empty()) {

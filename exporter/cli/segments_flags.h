@@ -13,6 +13,7 @@ namespace looptap {
 struct SegmentsOptions {
   std::string directory;   ///< empty: neither a flag nor LOOPTAP_DIR names one, and there was no default
   uint64_t linger_ns = 0;  ///< for how long the dead are shown
+  uint64_t max_loops = 0;  ///< that are shown at once
 };
 
 class SegmentsFlags {
@@ -27,6 +28,7 @@ class SegmentsFlags {
   const std::string default_directory_, if_none_;
   std::string directory_;
   std::string linger_ = "30s";
+  std::string max_loops_ = "10000";
 };
 
 }  // namespace looptap

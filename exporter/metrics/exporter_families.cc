@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "exporter/base/build_info.h"
+#include "exporter/base/limited_log.h"
 #include "exporter/self/own_families.h"
 #include "preload/segment_layout.h"
 
@@ -53,16 +54,30 @@ void add_read(const ExporterFigures& figures, SeriesWriter& writer, std::vector<
     writer.add_value(hook, 1);
   }
 
-  MetricFamily& processes = add(
-      "looptap_processes", "Processes that are shown, preloaded or measured by eBPF, by whether they live.",
-      MetricType::kGauge);
-  writer.set_labels({{"state", "ended"}});
-  writer.add_value(processes, static_cast<double>(figures.snapshot.ended_processes));
-  writer.set_labels({{"state", "live"}});
-  writer.add_value(processes, static_cast<double>(figures.snapshot.live_processes));
+  MetricFamily& processes =
+      add("looptap_processes",
+          "Processes that are shown, by whether they live, and by the source that measures them.",
+          MetricType::kGauge);
+  for (const ProcessCount& shown : figures.snapshot.shown) {
+    writer.set_labels({{"state", "ended"}, {"source", shown.source}});
+    writer.add_value(processes, static_cast<double>(shown.ended));
+    writer.set_labels({{"state", "live"}, {"source", shown.source}});
+    writer.add_value(processes, static_cast<double>(shown.live));
+  }
 
-  add_single("looptap_dropped_loops_total", "Loops that found no slot in their segment.",
-             MetricType::kCounter, static_cast<double>(figures.snapshot.losses.dropped_loops));
+  MetricFamily& dropped = add(
+      "looptap_dropped_loops_total",
+      "Loops that are not shown. max_loops: there are more than --segments.max-loops. no_slot: they found "
+      "none in their segment, or of eBPF's.",
+      MetricType::kCounter);
+  writer.set_labels({{"reason", "max_loops"}});
+  writer.add_value(dropped, static_cast<double>(figures.snapshot.losses.loops_over_limit));
+  writer.set_labels({{"reason", "no_slot"}});
+  writer.add_value(dropped, static_cast<double>(figures.snapshot.losses.dropped_loops));
+
+  add_single("looptap_suppressed_log_lines_total",
+             "Log lines that were not written, as there were too many of their kind.", MetricType::kCounter,
+             static_cast<double>(LimitedLog::suppressed_lines()));
   add_single("looptap_unremovable_segments", "Segments of dead processes that the exporter may not remove.",
              MetricType::kGauge, static_cast<double>(figures.snapshot.losses.unremovable));
   add_single("looptap_stall_threshold_seconds",

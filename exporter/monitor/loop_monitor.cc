@@ -9,6 +9,7 @@
 #include "exporter/base/monotonic_clock.h"
 #include "exporter/model/histogram_bounds.h"
 #include "exporter/monitor/death_in_stall.h"
+#include "exporter/self/shortage.h"
 
 namespace looptap {
 
@@ -67,6 +68,17 @@ void LoopMonitor::update_process(TrackedProcess& process, uint64_t now_ns, Purpo
     process.stopped_since_ns = now_ns;
 }
 
+void LoopMonitor::follow_thread(const TrackedProcess& process, TrackedLoop& loop,
+                                const LoopSample& sample) const {
+  if (loop.thread && loop.thread->thread_id() == sample.thread_id) return;
+  loop.thread.reset();
+  try {
+    loop.thread.emplace(*process.pid, process.identity, sample.thread_id);
+  } catch (const self::Shortage&) {
+    // Its figures are left out, and it is looked for again at the next scrape.
+  }
+}
+
 Observed LoopMonitor::show_figures(const TrackedProcess& process, TrackedLoop& loop, const LoopSample& sample,
                                    uint64_t now_ns, bool with_thread, LoopFigures& figures) const {
   LoopContext context;
@@ -74,9 +86,8 @@ Observed LoopMonitor::show_figures(const TrackedProcess& process, TrackedLoop& l
   if (process.stopped_since_ns) context.stopped_for_ns = now_ns - process.stopped_since_ns;
   context.utilization = loop.history.utilization(sample);
   if (with_thread) {
-    if (!loop.thread || loop.thread->thread_id() != sample.thread_id)
-      loop.thread.emplace(*process.pid, process.identity, sample.thread_id);
-    if (const auto thread = loop.thread->read()) {
+    follow_thread(process, loop, sample);
+    if (const auto thread = loop.thread ? loop.thread->read() : std::nullopt) {
       context.thread_cpu_ns = thread->cpu_ns;
       context.thread_runqueue_ns = thread->runqueue_ns;
     }
@@ -96,7 +107,7 @@ void LoopMonitor::tell_of_stalls(const TrackedProcess& process, TrackedLoop& loo
     } catch (const std::exception& error) {
       listener_errors_.increment();
       static LimitedLog failures(LogLevel::kError, "listeners for stalls");
-      failures.write(std::string("whoever listens for stalls fails: ") + error.what());
+      failures.write([&] { return std::string("whoever listens for stalls fails: ") + error.what(); });
     }
   });
 }
@@ -130,13 +141,16 @@ Snapshot LoopMonitor::snapshot(Snapshot reuse) {
   snapshot.window_ns = window_ns_;
   snapshot.stall_bound = figures_.stall_bound;
   snapshot.quantiles = figures_.quantiles;
-  snapshot.live_processes = snapshot.ended_processes = 0;
+  snapshot.shown.clear();
+  for (size_t source = 0; source < sources_.count(); source++)
+    snapshot.shown.push_back({sources_.name_of(source), 0, 0});
 
   const std::vector<TrackedProcess*> all = poll(snapshot.taken_ns, Purpose::kScrape);
   size_t count = 0;
   for (TrackedProcess* process : all) {
     if (!processes_.is_shown(*process)) continue;
-    (process->is_alive() ? snapshot.live_processes : snapshot.ended_processes)++;
+    ProcessCount& shown = snapshot.shown[process->from];
+    (process->is_alive() ? shown.live : shown.ended)++;
     if (count == snapshot.processes.size()) snapshot.processes.emplace_back();
     show_process(*process, snapshot.taken_ns, snapshot.processes[count++]);
   }

@@ -47,6 +47,7 @@ class LoopMonitor {
   std::vector<TrackedProcess*> poll(uint64_t now_ns, Purpose purpose);
   void update_process(TrackedProcess& process, uint64_t now_ns, Purpose purpose);
   void show_process(TrackedProcess& process, uint64_t now_ns, ProcessSnapshot& shown);
+  void follow_thread(const TrackedProcess& process, TrackedLoop& loop, const LoopSample& sample) const;
   /// \return what was observed in the window.
   Observed show_figures(const TrackedProcess& process, TrackedLoop& loop, const LoopSample& sample,
                         uint64_t now_ns, bool with_thread, LoopFigures& figures) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "exporter/self/shortage.h"
+
 namespace looptap {
 
 std::vector<TrackedProcess*> ProcessTable::follow(const SourcePoller& sources) {
@@ -17,10 +19,8 @@ std::vector<TrackedProcess*> ProcessTable::follow(const SourcePoller& sources) {
     process.from = from;
     process.is_listed = true;
     all.push_back(&process);
-    if (is_new)
-      young.push_back(&process);
-    else if (!process.is_alive())
-      pid_labels_.release(source->id, process.identity, process.pid_label);
+    if (!process.is_begun) young.push_back(&process);
+    if (!is_new && !process.is_alive()) pid_labels_.release(source->id, process.identity, process.pid_label);
   }
   // Those that are gone first: their labels are free.
   std::erase_if(processes_, [&](const auto& entry) {
@@ -33,19 +33,29 @@ std::vector<TrackedProcess*> ProcessTable::follow(const SourcePoller& sources) {
   std::sort(young.begin(), young.end(), [](const TrackedProcess* a, const TrackedProcess* b) {
     return a->source->identity.created_ns < b->source->identity.created_ns;
   });
-  for (TrackedProcess* process : young) begin(*process);
+  for (TrackedProcess* process : young) {
+    try {
+      begin(*process);
+    } catch (const self::Shortage&) {
+      // It is shown without what /proc says of it, which is asked again at the next poll.
+    }
+  }
   return all;
 }
 
 void ProcessTable::begin(TrackedProcess& process) {
   const uint64_t id = process.source->id;
-  process.identity = process.source->identity;
-  process.pid_label = pid_labels_.take(id, process.identity);
+  if (process.pid_label.empty()) {
+    process.identity = process.source->identity;
+    process.pid_label = pid_labels_.take(id, process.identity);
+  }
   if (!process.is_alive()) pid_labels_.release(id, process.identity, process.pid_label);
   process.pid = find_process(process.identity);
-  if (!process.pid) return;
-  process.container = read_container(*process.pid);
-  process.figures.emplace(*process.pid, process.identity.start_ticks);
+  if (process.pid) {
+    process.container = read_container(*process.pid);
+    process.figures.emplace(*process.pid, process.identity.start_ticks);
+  }
+  process.is_begun = true;
 }
 
 void ProcessTable::follow_loops(TrackedProcess& process, uint64_t now_ns) {

@@ -1,6 +1,6 @@
 // Which processes there are: their labels, what /proc says of them, and what is kept of their loops from poll to poll.
 //
-// Not thread-safe. Throws nothing but for want of memory.
+// Not thread-safe. Throws nothing but for want of memory; the next call then makes up for it.
 #pragma once
 
 #include <sys/types.h>
@@ -41,6 +41,7 @@ struct TrackedProcess {
   uint64_t stopped_since_ns = 0;  ///< when it was first seen stopped (SIGSTOP, a tracer); 0: it is not
   uint64_t waits = 0;             ///< of all its loops, at the last poll
   bool death_handled = false;
+  bool is_begun = false;                  ///< all that is asked once has been asked
   std::map<uint32_t, TrackedLoop> loops;  ///< by ordinal
 
   size_t from = 0;         ///< the number of its source

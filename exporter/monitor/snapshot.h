@@ -35,6 +35,13 @@ struct ProcessSnapshot {
   std::vector<LoopSnapshot> loops;        ///< by ordinal
 };
 
+/// How many processes of a source are shown.
+struct ProcessCount {
+  const char* source;
+  uint64_t live = 0;
+  uint64_t ended = 0;  ///< dead, and still shown
+};
+
 struct Snapshot {
   uint64_t taken_ns = 0;
   uint64_t window_ns = 0;    ///< --latency.window
@@ -42,10 +49,11 @@ struct Snapshot {
   std::vector<double> quantiles;
   std::vector<ProcessSnapshot> processes;
 
-  uint64_t live_processes = 0;
-  uint64_t ended_processes = 0;  ///< dead, and still shown
-  SourceLosses losses;           ///< of all sources
+  std::vector<ProcessCount> shown;  ///< of each source
+  SourceLosses losses;              ///< of all sources
 
+  uint64_t live_processes() const;
+  uint64_t ended_processes() const;
   double stall_threshold_seconds() const { return bound_seconds(stall_bound); }
 };
 

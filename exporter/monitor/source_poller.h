@@ -36,6 +36,9 @@ class SourcePoller {
   /// Whether it failed at the last poll: what it knows of its processes is then out of date, not gone.
   bool is_failing(size_t source) const { return states_[source].part.is_failing(); }
 
+  size_t count() const { return states_.size(); }
+  const char* name_of(size_t source) const { return states_[source].source->name(); }
+
   SourceLosses losses() const;  ///< of all sources
 
  private:

@@ -1,22 +1,19 @@
 #include "exporter/procfs/proc_file.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
+
+#include "exporter/base/descriptor_room.h"
+#include "exporter/self/shortage.h"
 
 namespace looptap {
 
 namespace {
-
-/// The kernel gives the lowest number that is free: it tells how many are in use.
-bool is_in_lower_half(int fd) {
-  rlimit descriptors{};
-  return getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && static_cast<rlim_t>(fd) < descriptors.rlim_cur / 2;
+constexpr unsigned kShare_percent = 50;  // of the descriptors; segments go further (segment_file.cc)
 }
-
-}  // namespace
 
 ProcFile::ProcFile(ProcFile&& other) noexcept
     : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
@@ -35,9 +32,16 @@ void ProcFile::close() {
 std::string_view ProcFile::read(char* buffer, size_t size) {
   const bool was_open = fd_ >= 0;
   if (!was_open) fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) return {};
+  if (fd_ < 0) {
+    if (self::is_shortage(errno)) self::tell_of_shortage(errno, "cannot open a file of /proc");
+    return {};
+  }
   const ssize_t got = pread(fd_, buffer, size, 0);
-  if (got <= 0 || (!was_open && !is_in_lower_half(fd_))) close();
+  if (got < 0 && self::is_shortage(errno)) {
+    self::tell_of_shortage(errno, "cannot read a file of /proc");
+    if (was_open) return {};  // it is still the same process'
+  }
+  if (got <= 0 || (!was_open && !may_stay_open(fd_, kShare_percent))) close();
   return {buffer, got > 0 ? static_cast<size_t>(got) : 0};
 }
 

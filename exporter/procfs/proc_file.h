@@ -20,7 +20,7 @@ class ProcFile {
   /// Whether the next read will be of the same file as the last one, whatever the path leads to by then.
   bool is_open() const { return fd_ >= 0; }
 
-  /// Its text, as far as the buffer goes; empty where it cannot be read.
+  /// Its text, as far as the buffer goes; empty where it cannot be read, be it only now.
   template <size_t kSize>
   std::string_view read(char (&buffer)[kSize]) {
     return read(buffer, kSize);

@@ -5,14 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "exporter/self/shortage.h"
 
 namespace looptap {
 
@@ -21,14 +23,35 @@ namespace {
 const std::string kProc = "/proc/";
 constexpr uint64_t kInitialNamespace = 0xeffffffc;  // of pids, on every Linux
 
-/// The inode of a process' PID namespace; 0 where we may not look.
+/// A file of /proc, read line by line. \throws self::Shortage where it cannot be opened or read now.
+class Lines {
+ public:
+  explicit Lines(const std::string& path) : path_(path), file_(path) { check(!file_.is_open()); }
+  bool next(std::string& line) {
+    errno = 0;
+    const bool is_there = static_cast<bool>(std::getline(file_, line));
+    check(!is_there && !file_.eof());
+    return is_there;
+  }
+
+ private:
+  void check(bool has_failed) const {
+    if (has_failed && self::is_shortage(errno)) throw self::Shortage(errno, "cannot read " + path_);
+  }
+  const std::string path_;
+  std::ifstream file_;
+};
+
+/// The inode of a process' PID namespace; 0 where we may not look. \throws self::Shortage
 uint64_t namespace_of(const std::string& process) {
   struct stat facts;
-  return stat((kProc + process + "/ns/pid").c_str(), &facts) ? 0 : facts.st_ino;
+  if (stat((kProc + process + "/ns/pid").c_str(), &facts) == 0) return facts.st_ino;
+  if (self::is_shortage(errno)) throw self::Shortage(errno, "cannot look at a PID namespace");
+  return 0;
 }
 
 uint64_t own_namespace() {
-  static const uint64_t inode = namespace_of("self");
+  static const uint64_t inode = namespace_of("self");  // where it throws, it is asked again
   return inode;
 }
 
@@ -40,9 +63,7 @@ struct Stat {
 
 ProcFile stat_of(const std::string& process) { return ProcFile(kProc + process + "/stat"); }
 
-Stat read_stat(ProcFile& file) {
-  char buffer[1024];
-  std::string_view line = file.read(buffer);
+Stat parse_stat(std::string_view line) {
   Stat stat;
   const auto end_of_name = line.rfind(')');  // the name may hold anything
   if (end_of_name == std::string_view::npos || end_of_name + 2 >= line.size()) return stat;
@@ -62,10 +83,15 @@ Stat read_stat(ProcFile& file) {
   return stat;
 }
 
-/// The innermost of the numbers that a process or thread has, one per namespace that it is in.
+Stat read_stat(ProcFile& file) {
+  char buffer[1024];
+  return parse_stat(file.read(buffer));
+}
+
+/// The innermost of the numbers that a process or thread has, one per namespace that it is in. \throws self::Shortage
 uint64_t innermost_number(const std::string& status_path) {
-  std::ifstream status(status_path);
-  for (std::string line; std::getline(status, line);) {
+  Lines status(status_path);
+  for (std::string line; status.next(line);) {
     if (line.rfind("NSpid:", 0) != 0) continue;
     const auto last = line.find_last_of("\t ");
     return strtoull(line.c_str() + last + 1, nullptr, 10);
@@ -73,10 +99,11 @@ uint64_t innermost_number(const std::string& status_path) {
   return 0;
 }
 
-/// Names in a directory of /proc that are numbers.
+/// Names in a directory of /proc that are numbers. \throws self::Shortage
 std::vector<std::string> numbers_in(const std::string& path) {
   std::vector<std::string> names;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), closedir);
+  if (!directory && self::is_shortage(errno)) throw self::Shortage(errno, "cannot list " + path);
   if (!directory) return names;
   while (const dirent* entry = readdir(directory.get()))
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') names.push_back(entry->d_name);
@@ -93,10 +120,15 @@ std::string task_of(pid_t pid, const ProcessIdentity& identity, uint32_t thread_
 }
 
 double boot_time_seconds() {
-  std::ifstream stat(kProc + "stat");
-  for (std::string line; std::getline(stat, line);)
+  Lines stat(kProc + "stat");
+  for (std::string line; stat.next(line);)
     if (line.rfind("btime ", 0) == 0) return strtod(line.c_str() + 6, nullptr);
   return 0;
+}
+
+double boot_time() {
+  static const double seconds = boot_time_seconds();  // where it throws, it is asked again
+  return seconds;
 }
 
 double ticks_to_seconds(uint64_t ticks) {
@@ -136,8 +168,9 @@ uint64_t second_number(std::string_view line) {
 std::optional<pid_t> find_process(const ProcessIdentity& identity) {
   if (!identity.pid_namespace || !identity.start_ticks) return std::nullopt;
   const auto matches = [&](const std::string& name) {
-    ProcFile file = stat_of(name);
-    return read_stat(file).start_ticks == identity.start_ticks &&
+    Lines file(kProc + name + "/stat");
+    std::string line;
+    return file.next(line) && parse_stat(line).start_ticks == identity.start_ticks &&
            innermost_number(kProc + name + "/status") == identity.pid;
   };
   const auto if_it_matches = [&](uint32_t pid) {
@@ -156,6 +189,7 @@ ProcessFiguresReader::ProcessFiguresReader(pid_t pid, uint64_t start_ticks)
     : stat_(stat_of(std::to_string(pid))),
       statm_(kProc + std::to_string(pid) + "/statm"),
       start_ticks_(start_ticks),
+      start_time_seconds_(boot_time() + ticks_to_seconds(start_ticks)),
       cpu_clock_(cpu_clock_of(pid)) {}
 
 std::optional<char> ProcessFiguresReader::state() {
@@ -172,10 +206,9 @@ std::optional<ProcessFigures> ProcessFiguresReader::read() {
   const std::string_view line = statm_.read(buffer);
   if (line.empty()) return std::nullopt;
 
-  static const double boot_time = boot_time_seconds();
   ProcessFigures figures;
   figures.resident_bytes = second_number(line) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  figures.start_time_seconds = boot_time + ticks_to_seconds(start_ticks_);
+  figures.start_time_seconds = start_time_seconds_;
   if (is_its_own && cpu_ns) {
     figures.cpu_seconds = static_cast<double>(*cpu_ns) * 1e-9;
     return figures;
@@ -188,8 +221,10 @@ std::optional<ProcessFigures> ProcessFiguresReader::read() {
 }
 
 ContainerIdentity read_container(pid_t pid) {
-  std::ifstream cgroups(kProc + std::to_string(pid) + "/cgroup");
-  return identity_of_process_cgroups(std::string(std::istreambuf_iterator<char>(cgroups), {}));
+  Lines cgroups(kProc + std::to_string(pid) + "/cgroup");
+  std::string text;
+  for (std::string line; cgroups.next(line);) text += line + '\n';
+  return identity_of_process_cgroups(text);
 }
 
 ThreadFiguresReader::ThreadFiguresReader(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id)

@@ -25,15 +25,16 @@ struct ThreadFigures {
 
 /// The process' number in our own PID namespace. Nothing where /proc does not show it, or where NSpid,
 /// start ticks and, unless its source told its number in the initial one, namespace do not all match: a wrong process' figures
-/// are worse than none.
+/// are worse than none. \throws self::Shortage where that cannot be told now.
 std::optional<pid_t> find_process(const ProcessIdentity& identity);
 
-/// Which pod, container and unit it runs in, as its cgroups tell; empty where they do not.
+/// Which pod, container and unit it runs in, as its cgroups tell; empty where they do not. \throws self::Shortage
 ContainerIdentity read_container(pid_t pid);
 
 /// The figures of one process, again and again. Not thread-safe.
 class ProcessFiguresReader {
  public:
+  /// \throws self::Shortage
   ProcessFiguresReader(pid_t pid, uint64_t start_ticks);
 
   // Nothing when the process is gone, or its number has been given anew (its start ticks differ):
@@ -44,13 +45,14 @@ class ProcessFiguresReader {
  private:
   ProcFile stat_, statm_;
   uint64_t start_ticks_;
+  double start_time_seconds_;
   std::optional<clockid_t> cpu_clock_;  // where the kernel lets us read it
 };
 
 /// The figures of one of its threads. Not thread-safe.
 class ThreadFiguresReader {
  public:
-  /// \param thread_id in the PID namespace of the process.
+  /// \param thread_id in the PID namespace of the process. \throws self::Shortage
   ThreadFiguresReader(pid_t pid, const ProcessIdentity& identity, uint32_t thread_id);
 
   uint32_t thread_id() const { return thread_id_; }

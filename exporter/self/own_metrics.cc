@@ -65,6 +65,13 @@ Counter inconsistent_reads() {
   return Counter(family.Add({}));
 }
 
+Counter shortages(std::string_view of) {
+  static auto& family = counters("looptap_shortages_total",
+                                 "Calls that failed for want of something that may be there later, and are "
+                                 "made again: descriptors, memory, time, or a turn.");
+  return labelled(family, "of", of);
+}
+
 Counter deaths_in_stall() {
   static auto& family = counters("looptap_deaths_in_stall_total",
                                  "Processes that died without exiting while a loop of theirs had been away "

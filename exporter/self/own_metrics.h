@@ -61,6 +61,9 @@ Counter bpf_skipped_processes(std::string_view reason);
 /// looptap_inconsistent_reads_total
 Counter inconsistent_reads();
 
+/// looptap_shortages_total: see shortage.h, which is what counts here.
+Counter shortages(std::string_view of);
+
 /// looptap_deaths_in_stall_total
 Counter deaths_in_stall();
 

@@ -23,6 +23,7 @@ uint64_t SourceProcess::as_of(uint64_t now_ns) const {
 
 SourceLosses& SourceLosses::operator+=(const SourceLosses& other) {
   dropped_loops += other.dropped_loops;
+  loops_over_limit += other.loops_over_limit;
   unremovable += other.unremovable;
   return *this;
 }

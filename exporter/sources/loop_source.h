@@ -41,6 +41,8 @@ struct SourceLosses {
   /// A counter: loops that found no slot. Who looked for one, a probe or a BPF program, counts them in memory of its
   /// own; this is the sum of these fields, and of what they held last where they are no longer there.
   uint64_t dropped_loops = 0;
+  /// A counter: loops that have a slot and are not shown, as there are more than may be shown (--segments.max-loops).
+  uint64_t loops_over_limit = 0;
   uint64_t unremovable = 0;  ///< a gauge: feeds of dead processes that we would remove and may not
 
   SourceLosses& operator+=(const SourceLosses& other);

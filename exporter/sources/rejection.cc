@@ -24,6 +24,8 @@ const char* name_of(Rejection rejection) {
       return "implausible";
     case Rejection::kRegressed:
       return "regressed";
+    case Rejection::kLink:
+      return "link";
     case Rejection::kTooMany:
       return "too_many";
   }

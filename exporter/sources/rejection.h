@@ -17,12 +17,13 @@ enum class Rejection {
   kFuture,       ///< it was made, or its loop last moved, later than now (or it is of another time namespace)
   kImplausible,  ///< more time or more events than there can have been since the machine started
   kRegressed,    ///< a counter has gone back
+  kLink,         ///< another name of a file that is a segment: its loops count once
   kTooMany       ///< not one file but the rest of them: the directory holds too many
 };
 inline constexpr Rejection kRejections[] = {
     Rejection::kNotAFile,    Rejection::kUnreadable, Rejection::kForeign,   Rejection::kVersion,
     Rejection::kTruncated,   Rejection::kMalformed,  Rejection::kOtherBoot, Rejection::kFuture,
-    Rejection::kImplausible, Rejection::kRegressed,  Rejection::kTooMany};
+    Rejection::kImplausible, Rejection::kRegressed,  Rejection::kLink,      Rejection::kTooMany};
 const char* name_of(Rejection rejection);
 
 }  // namespace looptap

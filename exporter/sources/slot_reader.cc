@@ -101,24 +101,20 @@ bool SlotReader::read_head(uint64_t offset, Head& head) const {
   return ok;
 }
 
-SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled,
-                                       looptap_loop& copy) {
+SlotReader::Taken SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled,
+                                        looptap_loop& copy) {
   Head before, after;
   for (int attempt = 0; attempt < kCopyAttempts; attempt++) {
-    if (!read_head(offset, before)) return Copy::kUnreadable;
-    if (before.owner() == 0) return Copy::kUnused;
+    if (!read_head(offset, before)) return {unreadable(), {}, false};
+    if (before.owner() == 0) return {Copy::kUnused, {}, false};
     // Counters change only between the beginning and the end of a transition, and both change the head.
-    if (slot.published_settled && before == slot.published) return Copy::kUnchanged;
+    if (slot.published_settled && before == slot.published) return {Copy::kUnchanged, {}, false};
     if (!before.is_settled() && !take_unsettled) continue;
     const bool without_delays = slot.published_settled && before.same_delays(slot.published);
     const size_t size = without_delays ? offsetof(looptap_loop, wakeup_delays) : sizeof copy;
-    if (!memory_.read(offset, &copy, size) || !read_head(offset, after)) return Copy::kUnreadable;
+    if (!memory_.read(offset, &copy, size) || !read_head(offset, after)) return {unreadable(), {}, false};
     const Copy taken = without_delays ? Copy::kTakenWithoutDelays : Copy::kTaken;
-    if (before.same_state(after)) {
-      slot.published = after;
-      slot.published_settled = after.is_settled();
-      return taken;
-    }
+    if (before.same_state(after)) return {taken, after, after.is_settled()};
 
     // A loop that spins is never still for as long as a copy takes, and would have no figures at all. Its copy is
     // usable all the same if no long iteration was counted meanwhile (counts and sums belong together), and if the
@@ -132,9 +128,7 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
       // has been counted already.
       copy.away_since_ns = copy.wait_since_ns = now_ns;
       copy.deadline_ns = LOOPTAP_NO_DEADLINE;
-      slot.published = after;
-      slot.published_settled = false;
-      return taken;
+      return {taken, after, false};
     }
   }
   if (!slot.stuck_since_ns || before.state() != slot.stuck_state || before.settled() != slot.stuck_settled) {
@@ -142,7 +136,7 @@ SlotReader::Copy SlotReader::copy_slot(Slot& slot, uint64_t offset, uint64_t now
     slot.stuck_settled = before.settled();
     slot.stuck_since_ns = now_ns;
   }
-  return Copy::kInconsistent;
+  return {Copy::kInconsistent, {}, false};
 }
 
 std::vector<LoopSample>::iterator SlotReader::place_of(uint32_t ordinal) {
@@ -153,6 +147,12 @@ std::vector<LoopSample>::iterator SlotReader::place_of(uint32_t ordinal) {
 std::optional<DurationHistogram>* SlotReader::event_queue(uint32_t ordinal) {
   const auto place = place_of(ordinal);
   return place != samples_.end() && place->ordinal == ordinal ? &place->event_queue : nullptr;
+}
+
+void SlotReader::forget_from(uint32_t ordinal) {
+  if (slots_.size() <= ordinal) return;
+  slots_.resize(ordinal);
+  samples_.erase(place_of(ordinal), samples_.end());
 }
 
 void SlotReader::reject(Rejection why) {
@@ -166,10 +166,10 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   Slot& slot = slots_[ordinal];
   const auto place = place_of(ordinal);
   const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
-  const Head shown = slot.published;
   looptap_loop& copy = copy_of_this_thread();
 
-  const Copy taken = copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy);
+  const auto [taken, head, is_settled] =
+      copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy);
   switch (taken) {
     case Copy::kUnused:
       return true;
@@ -184,6 +184,9 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
     case Copy::kInconsistent:
       inconsistent_reads_.increment();
       if (seen_before) place->stuck_for_ns = now_ns > slot.stuck_since_ns ? now_ns - slot.stuck_since_ns : 0;
+      return true;
+    case Copy::kFailed:
+      inconsistent_reads_.increment();
       return true;
     case Copy::kTaken:
     case Copy::kTakenWithoutDelays:
@@ -202,15 +205,12 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   if (!fault && seen_before) fault = fault_of(*place, sample, taken == Copy::kTaken);
   if (fault) {
     // Not at the first fault: a word that changes while it is copied may be torn.
-    slot.published = shown;
     slot.published_settled = false;
     inconsistent_reads_.increment();
     if (++slot.faults < kFaultyReads) return true;
     reject(*fault);
     return false;
   }
-  slot.faults = 0;
-  slot.stuck_since_ns = 0;
   if (taken == Copy::kTakenWithoutDelays) sample.wakeup_delays = std::move(place->wakeup_delays);
   if (seen_before) {
     sample.event_queue.swap(place->event_queue);
@@ -218,6 +218,11 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   } else {
     samples_.insert(place, std::move(sample));
   }
+  // Only now: a copy whose sample could not be kept must not pass for the one that is shown.
+  slot.published = head;
+  slot.published_settled = is_settled;
+  slot.faults = 0;
+  slot.stuck_since_ns = 0;
   return true;
 }
 

@@ -25,6 +25,9 @@ class SlotMemory {
   /// Copies `size` bytes at `offset` (both multiples of 8); false where they are not all there. A word of 8 bytes may,
   /// rarely, be torn. What it copies is not older than the call.
   virtual bool read(uint64_t offset, void* to, size_t size) const = 0;
+
+  /// Whether the last read() that gave false did so for a reason that can pass: what it should have copied may be there.
+  virtual bool may_work_later() const { return false; }
 };
 
 /// The loops of one process.
@@ -36,7 +39,7 @@ class SlotReader {
   /// Makes a sample of what the slot holds, which is the process' loop number `ordinal`; nothing where it never held
   /// any. Where its thread is in the middle of an update, the loop keeps its previous sample, and the read counts as
   /// inconsistent.
-  /// A slot stays with its ordinal for as long as the reader lives.
+  /// A slot stays with its ordinal for as long as the reader lives. Where this throws, for want of memory, all is as before.
   /// \param offset of the slot in the memory.
   /// \param now_ns the instant of the sample: now, or when the process died.
   /// \param settled_for_good the process is dead, so that a loop that was never read is taken as it was left.
@@ -49,6 +52,9 @@ class SlotReader {
   /// Part of the loop's sample that is no part of the slot: the source fills it, and read() keeps it. nullptr: the loop
   /// has no sample.
   std::optional<DurationHistogram>* event_queue(uint32_t ordinal);
+
+  /// Has none of the loops from this one on any more.
+  void forget_from(uint32_t ordinal);
 
   /// Why this memory was rejected; then there are no samples any more.
   std::optional<Rejection> fault() const { return fault_; }
@@ -95,13 +101,21 @@ class SlotReader {
     kTakenWithoutDelays,  ///< which are those of the last sample
     kUnchanged,
     kInconsistent,
+    kFailed,  ///< this time
     kUnused,
     kUnreadable
+  };
+  /// What of a copy is kept in its Slot, once its sample is there.
+  struct Taken {
+    Copy what;
+    Head head;
+    bool is_settled;
   };
 
   std::vector<LoopSample>::iterator place_of(uint32_t ordinal);
   bool read_head(uint64_t offset, Head& head) const;
-  Copy copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);
+  Taken copy_slot(Slot& slot, uint64_t offset, uint64_t now_ns, bool take_unsettled, looptap_loop& copy);
+  Copy unreadable() const { return memory_.may_work_later() ? Copy::kFailed : Copy::kUnreadable; }
 
   const SlotMemory& memory_;
   std::optional<Rejection> fault_;

@@ -65,7 +65,7 @@ std::string loops_json(const Snapshot& snapshot) {
   json["time"] = std::chrono::duration<double>(now).count();
   json["window_seconds"] = seconds(snapshot.window_ns);
   json["stall_threshold_seconds"] = snapshot.stall_threshold_seconds();
-  json["processes"] = {{"live", snapshot.live_processes}, {"ended", snapshot.ended_processes}};
+  json["processes"] = {{"live", snapshot.live_processes()}, {"ended", snapshot.ended_processes()}};
   json["loops"] = std::move(loops);
   return write(json);
 }

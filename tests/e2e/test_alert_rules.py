@@ -111,9 +111,9 @@ class AlertRules(LooptapTest):
 
     def test_exporter_without_a_program_is_no_alert_on_a_host(self):
         series = [{'series': series, 'values': '0+0x120'} for series in (
-            'looptap_processes{job="looptap", instance="new", state="live"}',
+            'looptap_processes{job="looptap", instance="new", state="live", source="segments"}',
             'looptap_rejected_segments_total{job="looptap", instance="new", reason="foreign"}',
-            'looptap_dropped_loops_total{job="looptap", instance="new"}',
+            'looptap_dropped_loops_total{job="looptap", instance="new", reason="no_slot"}',
             'looptap_deaths_in_stall_total{job="looptap", instance="new"}')]
         series.append({'series': 'up{job="looptap", instance="new"}', 'values': '1+0x120'})
         self.assert_passes([{'interval': '15s', 'input_series': series, 'alert_rule_test': [

@@ -16,7 +16,7 @@ class Many(VictimTest):
         program = self.run_victim(name, *arguments, variables=variables)
         segment, = read_segments(self.segments)
         scrape = metrics.scrape()
-        self.assertEqual(scrape.value('looptap_dropped_loops_total'), segment.loops_dropped)
+        self.assertEqual(scrape.value('looptap_dropped_loops_total', reason='no_slot'), segment.loops_dropped)
         self.assertEqual(scrape.total('eventloop_waits_total'),
                          sum(loop.waits for loop in segment.loops))
         self.assertEqual(scrape.total('eventloop_blocked_seconds'), 0)

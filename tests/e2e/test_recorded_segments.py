@@ -108,6 +108,19 @@ class Comparison(unittest.TestCase):
         self.assertEqual(len(self.differences(self.renamed(b'looptap_segments{state="live"} 2',
                                                            b'looptap_processes{state="live"} 3'))), 1)
 
+    def test_new_label_passes_with_the_value_that_goes_on(self):
+        def labelled(value):
+            return self.renamed(b'looptap_dropped_loops_total 2', f'looptap_dropped_loops_total{{reason="{value}"}} 2'.encode())
+        self.assertEqual(self.differences(labelled('no_slot')), [])
+        self.assertEqual(len(self.differences(labelled('max_loops'))), 1)
+
+    def test_new_value_of_a_label_passes_once_it_is_listed(self):
+        def more(value):
+            line = b'looptap_rejected_segments_total{reason="too_many"} 0\n'
+            return self.renamed(line, line + f'looptap_rejected_segments_total{{reason="{value}"}} 0\n'.encode())
+        self.assertEqual(self.differences(more('link')), [])
+        self.assertEqual(len(self.differences(more('surprise'))), 1)
+
     def test_unknown_name_does_not_pass(self):
         self.assertEqual(len(self.differences(self.renamed(b'looptap_dropped_loops', b'looptap_lost_loops'))), 2)
 

@@ -229,7 +229,7 @@ class Mounts(UnusableTest):
         program.say('')
         self.assertEqual((program.wait(), program.out, program.err), (0, 'one\nall\n10\n', ''))
         scrape = metrics.scrape()
-        return (scrape.value('looptap_dropped_loops_total'),
+        return (scrape.value('looptap_dropped_loops_total', reason='no_slot'),
                 [waits for _, waits in scrape.find('eventloop_waits_total')])
 
     def test_file_system_that_fills_up_later(self):

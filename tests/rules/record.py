@@ -43,7 +43,7 @@ SELECTORS = (
     'eventloop_stalls_total',
     'looptap_processes',
     'looptap_rejected_segments_total{reason="foreign"}',
-    'looptap_dropped_loops_total',
+    'looptap_dropped_loops_total{reason="no_slot"}',
     'looptap_deaths_in_stall_total',
 )
 

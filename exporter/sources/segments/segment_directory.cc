@@ -12,6 +12,8 @@
 #include <ctime>
 #include <stdexcept>
 
+#include "exporter/self/shortage.h"
+
 namespace looptap {
 
 namespace {
@@ -45,21 +47,31 @@ bool SegmentDirectory::may_have_changed() const {
 
 std::optional<SegmentDirectory::Listing> SegmentDirectory::list() {
   // Opened anew: the directory may have been replaced, and reading it moves the descriptor's position.
+  listing_is_dated_ = false;
   const int fd = open_directory(path_);
-  if (fd < 0) return std::nullopt;
-  dup3(fd, descriptor_, O_CLOEXEC);
-  // The clock that dates changes ticks every few milliseconds: a change just now may be followed by one of the same date.
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  listing_is_dated_ = fstat(fd, &listed_) == 0 && ns_of(listed_.st_mtim) + kDateGrain_ns < ns_of(now);
-  DIR* stream = fdopendir(fd);
+  if (fd < 0) {
+    if (self::is_shortage(errno)) self::tell_of_shortage(errno, "cannot list the segment directory");
+    return std::nullopt;
+  }
+  // Closes fd, too.
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), closedir);
   if (!stream) {
+    self::tell_of_shortage(errno, "cannot list the segment directory");
     close(fd);
     return std::nullopt;
   }
+  if (dup3(fd, descriptor_, O_CLOEXEC) < 0) return std::nullopt;
+  // The clock that dates changes ticks every few milliseconds: a change just now may be followed by one of the same date.
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const bool is_dated = fstat(fd, &listed_) == 0 && ns_of(listed_.st_mtim) + kDateGrain_ns < ns_of(now);
   Listing listing;
   size_t looked_at = 0;
-  while (const dirent* entry = readdir(stream)) {
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(stream.get());
+    if (!entry && errno) return std::nullopt;  // not the end of them
+    if (!entry) break;
     const std::string name = entry->d_name;
     if (name == "." || name == ".." || name == kJanitorName) continue;
     if (looked_at++ == kMaxFiles) {
@@ -71,7 +83,7 @@ std::optional<SegmentDirectory::Listing> SegmentDirectory::list() {
     else if (isdigit(static_cast<unsigned char>(name[1])))
       listing.unpublished.push_back({name, entry->d_ino});
   }
-  closedir(stream);
+  listing_is_dated_ = is_dated;
   return listing;
 }
 

@@ -46,10 +46,12 @@ class SegmentDirectory {
   /// Whether there may be other files than at the last list().
   bool may_have_changed() const;
 
-  /// Lists what stands under the path now; another directory may have taken its place. nullopt: it cannot be read.
+  /// Lists what stands under the path now; another directory may have taken its place. nullopt: it cannot be read now, and
+  /// may_have_changed().
   std::optional<Listing> list();
 
   /// Opens and validates a file. nullptr: it is rejected, and `why` says so; or it is gone, and `why` is empty.
+  /// \throws self::Shortage where it cannot be told now what it is.
   std::unique_ptr<SegmentFile> open(const std::string& name, std::optional<Rejection>& why) const;
 
   /// Whether it is on overlayfs, where a segment's lock is lost when its process closes the descriptor: all seem dead.

@@ -128,8 +128,8 @@ TEST_CASE("a death in a stall is counted though another process has the labels b
   const Snapshot snapshot = watched.monitor->snapshot();
   CHECK(watched.shown() == Names{"web/7"});
   CHECK(self::deaths_in_stall().value() == before + 1);
-  CHECK(snapshot.live_processes == 1);
-  CHECK(snapshot.ended_processes == 0);
+  CHECK(snapshot.live_processes() == 1);
+  CHECK(snapshot.ended_processes() == 0);
 }
 
 TEST_CASE("a frozen loop is blocked, and that of a dead process is not") {
@@ -147,8 +147,8 @@ TEST_CASE("a frozen loop is blocked, and that of a dead process is not") {
   CHECK(snapshot.processes[1].name == "b");
   CHECK(snapshot.processes[1].loops.at(0).figures.blocked_ns == 0);
   CHECK(snapshot.processes[1].loops.at(0).figures.state == LoopState::kEnded);
-  CHECK(snapshot.live_processes == 1);
-  CHECK(snapshot.ended_processes == 1);
+  CHECK(snapshot.live_processes() == 1);
+  CHECK(snapshot.ended_processes() == 1);
   CHECK(self::deaths_in_stall().value() == before + 1);
 }
 

@@ -55,7 +55,7 @@ ShownLoop waiting_loop() {
 
 std::string document_of(const ShownLoop& loop) {
   Snapshot snapshot = empty_snapshot();
-  snapshot.live_processes = 1;
+  snapshot.shown = {{"segments", 1, 0}};
   snapshot.processes.push_back(loop.process);
   snapshot.processes[0].loops.push_back(loop.snapshot());
   return loops_json(snapshot);
