@@ -19,13 +19,21 @@ bool job_stop_is_pending() {
   return sigismember(&pending, SIGTSTP) || sigismember(&pending, SIGTTIN) || sigismember(&pending, SIGTTOU);
 }
 
-bool in_foreground() {
-  const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (terminal < 0) return false;
-  const bool ours = tcgetpgrp(terminal) == getpgrp();
-  close(terminal);
-  return ours;
-}
+/// Our terminal and who has it.
+class Terminal {
+ public:
+  Terminal() : fd_(open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {}
+  ~Terminal() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  pid_t foreground() const { return fd_ >= 0 ? tcgetpgrp(fd_) : -1; }
+  void give_to(pid_t group) const { tcsetpgrp(fd_, group); }  // SIGTTOU is blocked
+
+ private:
+  const int fd_;
+};
 
 }  // namespace
 
@@ -57,17 +65,32 @@ std::optional<ProgramEnd> ProgramWatch::reap() {
 }
 
 /// Gives the shell its prompt where it would have it without us. Not at a SIGSTOP that somebody sends to the program alone:
-/// nobody would wake us with it, and a stopped program is what we are there to show.
+/// nobody would wake us with it, and a stopped program is what we are there to show. A shell, which has the terminal for a group
+/// of its own, means us by its SIGSTOP (`suspend`).
 void ProgramWatch::stop_likewise(int number) {
-  const bool came = stop_came_ || job_stop_is_pending();
-  stop_came_ = false;
-  if (!came && !(is_job_stop(number) && in_foreground())) return;
+  const bool came = std::exchange(stop_came_, false) || job_stop_is_pending();
+  const pid_t foreground = Terminal().foreground();
+  const bool has_terminal = foreground > 0 && foreground == getpgid(program_);
+  if (came || (has_terminal && (is_job_stop(number) || foreground != getpgrp()))) stop(number);
+}
+
+void ProgramWatch::stop(int number) {
+  const Terminal terminal;
+  const pid_t group = getpgid(program_);
+  const bool has_terminal = terminal.foreground() == group;
   resumed_ = true;
+  siginfo_t seen;  // or this very stop would be seen anew, afterwards
+  waitid(P_PID, static_cast<id_t>(program_), &seen, WSTOPPED | WNOHANG);
   suffer(number);
+  // The shell gives it to our group, which may not be the program's.
+  if (has_terminal && group != getpgrp() && terminal.foreground() == getpgrp()) terminal.give_to(group);
 }
 
 void ProgramWatch::take(const siginfo_t& info) {
-  if (is_job_stop(info.si_signo)) stop_came_ = true;
+  if (is_job_stop(info.si_signo)) {
+    if (relay_.program_is_stopped()) return stop(info.si_signo);
+    stop_came_ = true;
+  }
   if (info.si_signo == SIGCONT) {
     stop_came_ = false;
     // A shell's `fg` continues the whole group, and the program saw its SIGCONT when we saw ours.

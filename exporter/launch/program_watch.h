@@ -25,6 +25,7 @@ class ProgramWatch {
  private:
   std::optional<ProgramEnd> reap();
   void stop_likewise(int number);
+  void stop(int number);
   void take(const siginfo_t& info);
 
   const pid_t program_;
