@@ -2,10 +2,14 @@
 'use strict';
 
 const charts = (() => {
-  // Seconds with three digits and a unit: ['12.3', 'ms'].
+  // A duration as a number and its unit: three digits, ['12.3', 'ms']; from 100 s on ['19', 'min 17 s'].
   function secondsParts(seconds) {
     if (seconds === null || seconds === undefined) return ['–', ''];
     if (seconds === 0) return ['0', ''];
+    if (seconds >= 99.5) {
+      const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
+      return hours ? [`${hours}`, `h ${minutes} min`] : [`${minutes}`, `min ${whole % 60} s`];
+    }
     for (const [unit, size] of [['s', 1], ['ms', 1e-3], ['µs', 1e-6]]) {
       // What rounds to 1000 of the smaller unit is one of the larger.
       if (seconds >= size * 0.9995 || unit === 'µs') {
@@ -15,22 +19,16 @@ const charts = (() => {
     }
   }
   const secondsText = (seconds) => secondsParts(seconds).join(' ').trim();
-
-  // How long something has been going on: '2 min 35 s'.
-  function ageText(seconds) {
-    if (seconds < 99.5) return secondsText(seconds);
-    const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
-    return hours ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
-  }
+  // Without what says nothing: '60 s', '10 min', '1 h'.
+  const roundText = (seconds) => secondsText(seconds).replace(/(\.\d*?)0+(?= )/, '$1').replace(/\.(?= )/, '').replace(/ 0 (s|min)$/, '');
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (unixSeconds) =>
     new Date(unixSeconds * 1000).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
 
   const HEIGHT = 250;
-  const DECADES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
+  const TICKS = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 60, 600, 3600];
   const cursor = {sync: {key: 'looptap'}, drag: {x: false, y: false}, points: {show: false}, y: false};
-  const tidy = (seconds) => secondsText(Number(seconds.toPrecision(3))).replace(/\.0+(?= )/, '').replace(/(\.\d)0(?= )/, '$1');
 
   function axes(y) {
     const shared = {stroke: style('--soft'), font: '12px system-ui, sans-serif', ticks: {show: false},
@@ -60,8 +58,8 @@ const charts = (() => {
     // Linear up to a millisecond, logarithmic above: a freeze must not flatten the milliseconds before it.
     options.scales.y = {distr: 4, asinh: 1e-3, range: (u, min, max) => [0, Math.max(max, 0.01) * 1.25]};
     options.axes = axes({
-      splits: (u) => [0, ...DECADES.filter((seconds) => seconds >= 1e-3 && seconds <= u.scales.y.max)],
-      values: (u, splits) => splits.map(tidy),
+      splits: (u) => [0, ...TICKS.filter((seconds) => seconds >= 1e-3 && seconds <= u.scales.y.max)],
+      values: (u, splits) => splits.map(roundText),
     });
     // Where the pointer is; the latest ones while it is elsewhere.
     const at = (u, series, index) => u.data[series][index ?? u.data[0].length - 1];
@@ -123,9 +121,10 @@ const charts = (() => {
     let text = `${clock(history.time[column])}: about ${total.toLocaleString('en')} iterations`;
     let longest = counts.length - 1;
     while (longest >= 0 && !counts[longest]) longest--;
-    const bound = history.class_bounds_seconds[longest];
-    if (longest >= 0) text += bound ? `, none longer than ${secondsText(bound)}` : ', some longer than a minute';
-    if (blocked > 0.1) text += `; one open for ${ageText(blocked)}`;
+    const bounds = history.class_bounds_seconds;
+    if (longest >= 0) text += longest < bounds.length ? `, none longer than ${secondsText(bounds[longest])}` :
+      `, some longer than ${secondsText(bounds.at(-1))}`;
+    if (blocked > 0.1) text += `; one open for ${secondsText(blocked)}`;
     return text;
   }
 
@@ -136,8 +135,8 @@ const charts = (() => {
     let shown = history;
     options.scales.y = {range: () => [lowest, lowest + bounds.length + 1]};
     options.axes = axes({
-      splits: () => DECADES.map(Math.log2),
-      values: (u, splits) => splits.map((value) => tidy(2 ** value)),
+      splits: () => TICKS.map(Math.log2),
+      values: (u, splits) => splits.map((value) => roundText(Number((2 ** value).toPrecision(3)))),
     });
     options.legend = {show: false};
     options.series = [{}, {show: true, paths: () => null, points: {show: false}}];
@@ -166,5 +165,5 @@ const charts = (() => {
     };
   }
 
-  return {draw, ageText, secondsParts, secondsText};
+  return {draw, roundText, secondsParts, secondsText};
 })();

@@ -21,8 +21,8 @@
 
   const STATES = {waiting: 'waiting', busy: 'busy', dormant: 'dormant', ended: 'ended'};
   function stateText(loop) {
-    if (loop.state === 'frozen') return `Frozen for ${charts.ageText(loop.blocked_seconds)}`;
-    if (loop.state === 'blocked') return `Blocked for ${charts.ageText(loop.blocked_seconds)}`;
+    if (loop.state === 'frozen') return `Frozen for ${charts.secondsText(loop.blocked_seconds)}`;
+    if (loop.state === 'blocked') return `Blocked for ${charts.secondsText(loop.blocked_seconds)}`;
     return STATES[loop.state] ?? loop.state;
   }
   const place = (loop) => `pid ${loop.pid} · loop ${loop.loop} · thread ${loop.thread}`;
@@ -125,10 +125,10 @@
 
   function showSummary() {
     const frozen = view.loops.filter((loop) => loop.frozen);
-    byId('window').textContent = charts.secondsText(view.window_seconds).replace(/\.0+(?= )/, '');
+    byId('window').textContent = charts.roundText(view.window_seconds);
     byId('summary').textContent = `${counted(view.loops.length, 'loop')} in ${counted(view.processes.live, 'live process')}`
       + (view.processes.ended ? ` and ${view.processes.ended} ended` : '');
-    const names = frozen.slice(0, 3).map((loop) => `${loop.process} (pid ${loop.pid}) for ${charts.ageText(loop.blocked_seconds)}`);
+    const names = frozen.slice(0, 3).map((loop) => `${loop.process} (pid ${loop.pid}) for ${charts.secondsText(loop.blocked_seconds)}`);
     if (frozen.length > names.length) names.push(`${frozen.length - names.length} more`);
     const alarm = byId('alarm');
     alarm.hidden = !frozen.length;

@@ -1,4 +1,4 @@
-// The last ten minutes of a loop, for a picture: kept whether or not anybody asks, in 6 KB a loop.
+// The last ten minutes of a loop, for a picture: kept whether or not anybody asks, in 7 KB a loop.
 //
 // Not thread-safe. Nothing throws but for want of memory. Seconds in what is kept, nanoseconds in samples.
 #pragma once
@@ -13,11 +13,11 @@
 
 namespace looptap {
 
-/// What a loop did in one span of a few seconds. 52 bytes, as there are 120 of them for each loop.
+/// What a loop did in one span of a few seconds. 60 bytes, as there are 120 of them for each loop.
 struct HistoryColumn {
-  /// Durations of iterations by octave: class 0 up to 2^-16 s (15 us), class i up to 2^(i-16) s, the last one
-  /// whatever is longer.
-  static constexpr unsigned kClasses = 24;
+  /// Durations of iterations by octave: class 0 up to 2^-16 s (15 us), class i up to 2^(i-16) s, the last one, as the last
+  /// octave of the segment's histogram, whatever is longer than 2^11 s (34 min).
+  static constexpr unsigned kClasses = 29;
   static constexpr int kFirstClassExponent = -16;
 
   uint32_t ended_unix_s = 0;

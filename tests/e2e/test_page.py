@@ -1,133 +1,11 @@
-"""The page for people, in a real browser: Chromium, driven by what WebDriver speaks (JSON over HTTP)."""
+"""The page for people, in a real browser."""
 
-import base64
-import http.client
 import json
 import re
-import shutil
-import struct
 import subprocess
-import unittest
-import zlib
 
-from e2e.harness import (PROBE, PROGRAMS, PYTHON, LooptapTest, make_folder, wait_until)
-
-# Nothing but the page is to be loaded, by nobody.
-CHROMIUM_FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-                  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-                  '--disable-dev-shm-usage', '--hide-scrollbars']
-BROWSER_DEADLINE = 60  # of a single command, on a machine that has more to do
-
-
-class Browser:
-    """A headless Chromium with a profile of its own."""
-
-    def __init__(self, test):
-        driver, chromium = shutil.which('chromedriver'), shutil.which('chromium')
-        if not driver or not chromium:
-            raise unittest.SkipTest('chromium and chromium-driver are not installed: '
-                                    'make test-page installs them')
-        profile = make_folder(test, None, 0o700)
-        program = test.start([driver, '--port=0'], environment=test.environment(HOME=str(profile)))
-        self._port = int(wait_until(
-            lambda: re.search(r'successfully on port (\d+)', program.out), f'{program} listens')[1])
-        self._session = ''
-        answer = self._command('POST', '', {'capabilities': {'alwaysMatch': {
-            'browserName': 'chrome',
-            'goog:chromeOptions': {'binary': chromium,
-                                   'args': [*CHROMIUM_FLAGS, f'--user-data-dir={profile}']},
-            'goog:loggingPrefs': {'browser': 'ALL'}}}})
-        self._session = f"/{answer['sessionId']}"
-        # Before chromedriver is killed, which would leave Chromium behind.
-        test.addCleanup(self._command, 'DELETE', '')
-
-    def _command(self, method, path, body=None):
-        connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=BROWSER_DEADLINE)
-        try:
-            connection.request(method, f'/session{self._session}{path}',
-                               json.dumps(body) if body is not None else None,
-                               {'Content-Type': 'application/json'})
-            response = connection.getresponse()
-            value = json.load(response)['value']
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise AssertionError(f'{method} {path} {body}: {value}')
-        return value
-
-    def open(self, url):
-        self._command('POST', '/url', {'url': url})
-
-    def run(self, script, *arguments):
-        """Runs JavaScript in the page, and returns what it returns."""
-        return self._command('POST', '/execute/sync', {'script': script, 'args': list(arguments)})
-
-    def emulate(self, width=1280, scheme='light'):
-        for command, params in (
-                ('Emulation.setDeviceMetricsOverride',
-                 {'width': width, 'height': 800, 'deviceScaleFactor': 1, 'mobile': width < 700}),
-                ('Emulation.setEmulatedMedia',
-                 {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]})):
-            self._command('POST', '/goog/cdp/execute', {'cmd': command, 'params': params})
-
-    def complaints(self):
-        """What the page has had to say on the console, refused requests included."""
-        return [entry['message'] for entry in self._command('POST', '/se/log', {'type': 'browser'})]
-
-    def corner(self):
-        """The colour of the picture's first pixel, as three numbers of 0 .. 255."""
-        png = base64.b64decode(self._command('GET', '/screenshot'))
-        depth, kind = png[24], png[25]
-        if depth != 8 or kind not in (2, 6):
-            raise AssertionError(f'an unforeseen kind of PNG: {depth} bits, colour type {kind}')
-        data, at = b'', 8
-        while at < len(png):
-            length, name = struct.unpack('>I4s', png[at:at + 8])
-            if name == b'IDAT':
-                data += png[at + 8:at + 8 + length]
-            at += 12 + length
-        return tuple(zlib.decompress(data)[1:4])  # no filter changes a first pixel
-
-
-class PageTest(LooptapTest):
-    FLAGS = ()
-
-    def setUp(self):
-        super().setUp()
-        self.browser = Browser(self)
-        self.metrics = self.serve(*self.FLAGS)
-
-    def show(self, **emulated):
-        self.browser.emulate(**emulated)
-        self.browser.open(f'http://127.0.0.1:{self.metrics.port}/')
-        wait_until(lambda: self.browser.run('return document.body.dataset.looked'),
-                   'the page has its figures')
-
-    def api(self):
-        return json.loads(self.metrics.request('/api/v1/loops').body)
-
-    def rows(self):
-        """What is visible of each loop, from top to bottom."""
-        return self.browser.run('''
-            return [...document.querySelectorAll("#rows tr")].map((row) => ({
-              id: Number(row.dataset.id), state: row.dataset.state,
-              cells: Object.fromEntries([...row.cells].map((cell) => [cell.classList[0], cell.innerText])),
-              name: row.querySelector("button").textContent}));''')
-
-    def start_asyncio(self, program='asyncio_freezes.py', **variables):
-        started = self.start([PYTHON, PROGRAMS / program], environment=self.environment(
-            [PROBE], **variables), stdin=subprocess.PIPE)
-        wait_until(lambda: 'ready' in started.out, f'{started} is ready')
-        return started
-
-    def freeze(self, program, seconds):
-        program.say(str(seconds))
-        wait_until(lambda: any(loop['frozen'] for loop in self.api()['loops']), 'a loop is frozen')
-
-
-def seconds_of(text):
-    number, _, unit = text.partition('\u00a0')
-    return float(number) * {'': 1, 's': 1, 'ms': 1e-3, 'µs': 1e-6}[unit.strip()]
+from e2e.harness import PROBE, PROGRAMS, PYTHON, LooptapTest, wait_until
+from e2e.page_test import PageTest, seconds_of
 
 
 class Figures(PageTest):
@@ -214,6 +92,73 @@ class Frozen(PageTest):
         self.assertTrue(wait_until(
             lambda: self.browser.run('return document.getElementById("alarm").hidden'),
             'the alarm is gone'))
+
+
+class Long(PageTest):
+    """Loops that have been away for long: whole ones are written down in a segment."""
+
+    def away(self, name, seconds):
+        writer = self.start([PYTHON, '-B', PROGRAMS / 'writes_segment.py', self.segments, f'--name={name}',
+                             f'--away={seconds}'], stdin=subprocess.PIPE)
+        wait_until(lambda: 'ready' in writer.out, f'{writer} is ready')
+        wait_until(lambda: any(loop['process'] == name and loop['frozen'] for loop in self.api()['loops']),
+                   f'{name} is seen')
+
+    def test_durations_are_written_in_one_way(self):
+        self.away('long', 1157)
+        self.show()
+        [row] = self.rows()
+        state = row['cells']['state'].removeprefix('Frozen for ')
+        for text in state, row['cells']['p99'], row['cells']['p95'], row['cells']['p50']:
+            self.assertRegex(text.replace('\u00a0', ' '), r'^\d+ min \d+ s$')
+        self.assertGreaterEqual(seconds_of(state), 1157)
+        self.assertAlmostEqual(seconds_of(row['cells']['p99']), seconds_of(state), delta=0.03 * seconds_of(state))
+        self.assertIn(' min ', self.browser.run('return document.getElementById("alarm").innerText'))
+        expected = {0: '0', 2e-5: '20.0 µs', 0.0009999: '1.00 ms', 0.25: '250 ms', 60: '60.0 s', 99.4: '99.4 s', 99.5: '1 min 40 s',
+                    1157: '19 min 17 s', 3599.6: '1 h 0 min', 90000: '25 h 0 min'}
+        self.assertEqual(self.browser.run('return arguments[0].map(charts.secondsText)', list(expected)),
+                         list(expected.values()))
+        self.assertEqual(self.browser.run('return [1e-5, 0.01, 1, 60, 90.5, 600, 3600, 3660].map(charts.roundText)'),
+                         ['10 µs', '10 ms', '1 s', '60 s', '90.5 s', '10 min', '1 h', '1 h 1 min'])
+
+    # The heat map's rows from below in which it says that an iteration goes on, of how many.
+    ALARMED = '''
+        const canvas = document.querySelector("#heatmap canvas"), plot = canvas.closest(".uplot");
+        const over = plot.querySelector(".u-over").getBoundingClientRect(), all = canvas.getBoundingClientRect();
+        const scale = canvas.height / all.height, rows = arguments[0];
+        const probe = document.createElement("canvas").getContext("2d");
+        probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--alarm").trim();
+        probe.fillRect(0, 0, 1, 1);
+        const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+        const found = new Set();
+        for (let row = 0; row < rows; row++) {
+          const y = Math.round((over.bottom - all.top - over.height * (row + 0.5) / rows) * scale);
+          const {data} = canvas.getContext("2d").getImageData(0, y, canvas.width, 1);
+          for (let i = 0; i < data.length; i += 4)
+            if (data[i] === red && data[i + 1] === green && data[i + 2] === blue && data[i + 3] === 255) found.add(row);
+        }
+        return [...found];'''
+
+    def test_heat_map_goes_to_the_end_of_the_histogram(self):
+        """Each in the row of its octave; what is longer than the last bound in the row above it."""
+        for name, seconds in ('minute', 70), ('minutes', 1157), ('hour', 3700), ('hours', 9000):
+            self.away(name, seconds)
+        ids = {loop['process']: loop['id'] for loop in self.api()['loops']}
+        history = {name: f'/api/v1/loops/{number}/history' for name, number in ids.items()}
+        wait_until(lambda: all(json.loads(self.metrics.request(path).body)['time'] for path in history.values()),
+                   'there is a history')
+        bounds = json.loads(self.metrics.request(history['hour']).body)['class_bounds_seconds']
+        self.assertEqual(bounds[-1], 2048)
+        self.show()
+        title = 'return document.getElementById("detail-title").textContent'
+        rows = {}
+        for name in ids:
+            self.browser.run('document.querySelectorAll("#rows button").forEach('
+                             '(button) => button.textContent === arguments[0] && button.click())', name)
+            wait_until(lambda: self.browser.run(title) == name, 'it is shown')
+            rows[name] = wait_until(lambda: self.browser.run(self.ALARMED, len(bounds) + 1), 'its heat map is drawn')
+        self.assertEqual(rows, {'minute': [bounds.index(128)], 'minutes': [bounds.index(2048)],
+                                'hour': [len(bounds)], 'hours': [len(bounds)]})
 
 
 class Looks(PageTest):

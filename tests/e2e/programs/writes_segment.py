@@ -3,7 +3,8 @@
 Its loop has a history that is made up, and ends in a wait. Then it does what lines on its stdin say, and answers each
 with "ok": wait (returns from the wait and waits again), leave (returns, and does not wait), exit (a normal end).
 
-Flags, for what an exporter must refuse: --no-lock, --magic=TEXT, --version=NUMBER.
+Flags, for what an exporter must refuse: --no-lock, --magic=TEXT, --version=NUMBER. --away=SECONDS: it has returned from its
+last wait so long ago, and not waited since. --name=TEXT.
 """
 
 import argparse
@@ -161,7 +162,7 @@ def make_segment(arguments, created_ns):
     header.set('created_ns', created_ns)
     header.set('boot_id', pathlib.Path('/proc/sys/kernel/random/boot_id').read_bytes().strip())
     header.set('comm', pathlib.Path('/proc/self/comm').read_bytes().strip())
-    header.set('name', b'by-the-page')
+    header.set('name', arguments.name.encode())
     header.set('region_count', 1)
     region = Words(memory, PAGE.place('looptap_header', 'regions')[0], 'looptap_region')
     region.set('kind', CONSTANT['REGION_LOOPS'])
@@ -184,10 +185,13 @@ def main():
     parser.add_argument('--no-lock', action='store_true')
     parser.add_argument('--magic', default='looptap\n')
     parser.add_argument('--version', type=int, default=CONSTANT['LAYOUT_VERSION'])
+    parser.add_argument('--name', default='by-the-page')
+    parser.add_argument('--away', type=float)
     arguments = parser.parse_args()
 
     ns = lambda ms: round(ms * 1_000_000)
-    now_ns = time.monotonic_ns() - sum(ns(away or 0) + ns(wait) for away, wait, *_ in HISTORY)
+    ago_ns = ns(1000 * (arguments.away or 0)) + sum(ns(away or 0) + ns(wait) for away, wait, *_ in HISTORY)
+    now_ns = time.monotonic_ns() - ago_ns
     memory, header, fd = make_segment(arguments, now_ns)
     loop = Loop(memory, header, now_ns)
     for away, wait, timeout, events in HISTORY:
@@ -195,13 +199,15 @@ def main():
         loop.enter(now_ns, None if timeout is None else ns(timeout))
         now_ns += ns(wait)
         loop.leave(now_ns, events)
-    loop.enter(now_ns + ns(0.1))
+    if arguments.away is None:
+        loop.enter(now_ns + ns(0.1))
     print('ready', flush=True)
 
     for line in sys.stdin:
         match line.strip():
             case 'wait':
-                loop.leave(time.monotonic_ns(), 1)
+                if loop.get('state') & CONSTANT['SLEEPING']:
+                    loop.leave(time.monotonic_ns(), 1)
                 loop.enter(time.monotonic_ns())
             case 'leave':
                 loop.leave(time.monotonic_ns(), 1)
