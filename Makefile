@@ -19,7 +19,7 @@ MUSL_GCC ?= musl-gcc
 # Victims (tests/victims/*.c) that are also built against musl, and statically.
 MUSL_VICTIMS := plain_epoll blocking_calls nested_loops reused_number duplicates inherited many_instances \
   shared_instance handoff prefork vfork_child execs_itself daemon handler_waits jumps_out forks_in_handler \
-  many_threads idle_loop rests no_descriptors poll_waits taken_keys blocks_on_request waits_when_told
+  many_threads idle_loop rests no_descriptors poll_waits taken_keys blocks_on_request waits_when_told bad_arguments
 STATIC_VICTIMS := plain_epoll
 
 export BUILD

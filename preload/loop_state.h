@@ -49,12 +49,14 @@ enum {
 };
 
 #define LOOPTAP_NO_TIMEOUT (-1ll)
+/* Known only once the wait has returned, or never: it lies in memory that the kernel has not accepted yet. */
+#define LOOPTAP_UNKNOWN_TIMEOUT (-2ll)
 
 /* One thread. Only the thread itself and its signal handlers read and write it. */
 struct looptap_thread {
   uint64_t number;     /* its own in the process, from 1 */
   uint64_t entered_ns; /* when the present wait began */
-  int64_t timeout_ns;  /* of the present wait; LOOPTAP_NO_TIMEOUT: none */
+  int64_t timeout_ns;  /* of the present wait; LOOPTAP_NO_TIMEOUT, LOOPTAP_UNKNOWN_TIMEOUT */
   uint32_t thread_id;
   uint32_t entries;              /* waits entered so far: identifies the present one */
   uint32_t waiting;              /* 1 + ordinal of the loop it waits on; 0: none */
@@ -154,6 +156,11 @@ LOOPTAP_INLINE int looptap_push_loop(const struct looptap_loops* loops, struct l
 
 LOOPTAP_INLINE uint64_t looptap_later(uint64_t a_ns, uint64_t b_ns) { return a_ns > b_ns ? a_ns : b_ns; }
 
+/* Whether a wait with that timeout is known to be no poll. */
+LOOPTAP_INLINE int looptap_may_sleep(int64_t timeout_ns) {
+  return timeout_ns && timeout_ns != LOOPTAP_UNKNOWN_TIMEOUT;
+}
+
 /* Takes the thread off the loop's waiters. Its time is stored before the exchange: a thread that enters in between
  * would otherwise count an iteration since the return before this one.
  *
@@ -168,6 +175,8 @@ LOOPTAP_INLINE void looptap_drop_waiter(struct looptap_loop* loop, const struct 
     since_ns = looptap_load_relaxed(&loop->wait_since_ns);
     last_ns = looptap_later(now_ns, looptap_later(since_ns, looptap_load_relaxed(&loop->away_since_ns)));
     next = state - 1 + LOOPTAP_ONE_TRANSITION;
+    /* For the last one that leaves. */
+    if ((state & LOOPTAP_MAY_POLL) && looptap_may_sleep(thread->timeout_ns)) next |= LOOPTAP_SLEEPING;
     looptap_store_release(&loop->away_since_ns, last_ns); /* the exchange below releases it: (state) */
     if ((state & LOOPTAP_WAITERS) == 1) {
       looptap_store_release(&loop->last_leaver, thread->number);
@@ -180,9 +189,13 @@ LOOPTAP_INLINE void looptap_drop_waiter(struct looptap_loop* loop, const struct 
     state =
         looptap_fetch_add(&loop->state, LOOPTAP_ONE_TRANSITION - 1); /* as the compare_exchange: (state) */
   }
-  if ((state & LOOPTAP_WAITERS) == 1) /* pairs with the reader's second read: (counted) */
-    looptap_fetch_add(state & LOOPTAP_SLEEPING ? &loop->wait_ns : &loop->poll_ns,
-                      last_ns > since_ns ? last_ns - since_ns : 0);
+  if ((state & LOOPTAP_WAITERS) == 1) { /* pairs with the reader's second read: (counted) */
+    uint64_t period_ns = last_ns > since_ns ? last_ns - since_ns : 0;
+    int slept = (state & LOOPTAP_SLEEPING) ||
+                ((state & LOOPTAP_MAY_POLL) &&
+                 (period_ns > LOOPTAP_POLL_NS || looptap_may_sleep(thread->timeout_ns)));
+    looptap_fetch_add(slept ? &loop->wait_ns : &loop->poll_ns, period_ns);
+  }
 }
 
 /* Ends the wait that the thread entered and never left, if there is one: siglongjmp or cancellation left it, or a
@@ -198,7 +211,8 @@ LOOPTAP_INLINE void looptap_abandon_wait(const struct looptap_loops* loops, stru
   looptap_fetch_add(&loop->settled, 1); /* pairs with the reader's first read: (settled) */
 }
 
-/* The thread enters a wait on the loop. timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT never times out.
+/* The thread enters a wait on the loop. timeout_ns: 0 polls, LOOPTAP_NO_TIMEOUT never times out; after
+ * LOOPTAP_UNKNOWN_TIMEOUT comes looptap_learn_timeout(), or the wait is never known to be late.
  * Returns the wait's number, for looptap_leave(). */
 LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct looptap_thread* thread,
                                       uint32_t ordinal, uint64_t now_ns, int64_t timeout_ns) {
@@ -216,10 +230,10 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
     int first = !(state & LOOPTAP_WAITERS);
     if ((state & LOOPTAP_WAITERS) == LOOPTAP_WAITERS) break;
     if (first) {
-      next &= ~(LOOPTAP_DORMANT | LOOPTAP_SLEEPING | LOOPTAP_NESTED);
+      next &= ~(LOOPTAP_DORMANT | LOOPTAP_SLEEPING | LOOPTAP_MAY_POLL | LOOPTAP_NESTED);
       if (nested) next |= LOOPTAP_NESTED;
     }
-    if (timeout_ns) next |= LOOPTAP_SLEEPING;
+    if (timeout_ns) next |= timeout_ns == LOOPTAP_UNKNOWN_TIMEOUT ? LOOPTAP_MAY_POLL : LOOPTAP_SLEEPING;
     /* Relaxed: whether it is this thread's number only this thread changes. */
     if (looptap_load_relaxed(&loop->owner) != thread->number) next |= LOOPTAP_SHARED;
     /* pairs with load_acquire: (state) */
@@ -238,6 +252,12 @@ LOOPTAP_INLINE uint32_t looptap_enter(const struct looptap_loops* loops, struct 
     break;
   }
   return number;
+}
+
+/* The wait with that number was entered with LOOPTAP_UNKNOWN_TIMEOUT; it has returned, and its timeout is known now. */
+LOOPTAP_INLINE void looptap_learn_timeout(struct looptap_thread* thread, uint32_t ordinal, uint32_t number,
+                                          int64_t timeout_ns) {
+  if (thread->waiting == ordinal + 1 && thread->entries == number) thread->timeout_ns = timeout_ns;
 }
 
 /* The wait with that number has returned; `result` is what the call returned. If the wait was abandoned meanwhile

@@ -12,6 +12,7 @@
  *   - The call goes to the *next* definition, so that cancellation and other preloads work; a raw system call only
  *     where there is none. No object with a destructor lives across it: a wait that is cancelled or left by longjmp
  *     does not return.
+ *   - No argument is touched before the kernel has judged it: where a pointer gives EFAULT plainly, it does so here.
  *   - No libc is needed: no DT_NEEDED, every libc symbol weak. One library for glibc, musl and programs without libc.
  *   - A forked child starts anew and never writes into its parent's segment. A vfork child changes nothing.
  *   - Only reserved memory is written: a full file system or a file-size limit must not raise a signal.
@@ -101,17 +102,52 @@ __attribute__((always_inline)) inline void end_wait(const Wait& wait, int64_t re
                 thread_now_ns(wait.process, thread), result);
 }
 
-/* Not inlined into the six calls that are seldom measured: that would be 5 KB of code. */
+/* Not inlined into the calls that are seldom measured: that would be 5 KB of code. */
 __attribute__((noinline)) void end_poll_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
 
 inline int64_t milliseconds_to_ns(int timeout_ms) {
   return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : int64_t{timeout_ms} * 1000000;
 }
 
-inline int64_t timespec_to_ns(const timespec64* timeout) {
+/* A timeout that lies in the host's memory is read only after the kernel has read it, and so has proven that it may be
+ * read: a bad pointer is the kernel's to refuse (EFAULT). Before the call nothing is known of it, unless there is none.
+ * Should another thread unmap that memory during the wait, reading it kills; it is then plainly freed while in use. */
+
+inline int64_t timeout_before(const void* timeout) {
+  return timeout ? LOOPTAP_UNKNOWN_TIMEOUT : LOOPTAP_NO_TIMEOUT;
+}
+
+/* Whether the kernel has read all arguments of a wait that returned `result`. EINTR can only come afterwards; every
+ * other error may have come before. */
+inline bool kernel_took_arguments(int64_t result) {
+  constexpr int kInterrupted = 4;  // EINTR
+  return result >= 0 || (__errno_location && *__errno_location() == kInterrupted);
+}
+
+inline int64_t timeout_after(const timespec64* timeout, int64_t result) {
+  if (!timeout) return LOOPTAP_NO_TIMEOUT;
+  if (!kernel_took_arguments(result)) return LOOPTAP_UNKNOWN_TIMEOUT;
   constexpr int64_t kMaxSeconds = 1000000000;  // 31 years: treated as no timeout; far from overflow
-  if (!timeout || timeout->seconds > kMaxSeconds) return LOOPTAP_NO_TIMEOUT;
+  if (timeout->seconds > kMaxSeconds) return LOOPTAP_NO_TIMEOUT;
   return timeout->seconds * 1000000000 + timeout->nanoseconds;
+}
+
+/* select() writes the time that is left into its timeval. Some is left: it returned in time. None is left: how much
+ * there was is not known. musl's select() leaves the timeval alone, and so does a process with STICKY_TIMEOUTS: some
+ * is "left" though the call timed out, and that is the timeout itself. */
+inline int64_t timeout_after(const timeval64* left, int64_t result) {
+  if (!left) return LOOPTAP_NO_TIMEOUT;
+  if (!kernel_took_arguments(result) || (!left->seconds && !left->microseconds))
+    return LOOPTAP_UNKNOWN_TIMEOUT;
+  return result == 0 ? left->seconds * 1000000000 + left->microseconds * 1000 : LOOPTAP_NO_TIMEOUT;
+}
+
+/* The end of a wait that began with timeout_before(). */
+template <typename T>
+__attribute__((noinline)) void end_timed_wait(const Wait& wait, int64_t result, const T* timeout) {
+  if (!wait.process || wait.nonce != wait.process->nonce) return;  // as in end_wait()
+  looptap_learn_timeout(&t_thread.state, wait.ordinal, wait.number, timeout_after(timeout, result));
+  end_wait(wait, result);
 }
 
 constexpr long kSignalSetSize = 8;
@@ -161,13 +197,13 @@ LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const tim
                                 const sigset* mask) {
   auto function = next<int (*)(int, epoll_event*, int, const timespec64*, const sigset*)>(kEpollPwait2);
   Wait wait;
-  begin_wait(wait, fd, timespec_to_ns(timeout));
+  begin_wait(wait, fd, timeout_before(timeout));
   constexpr long kEpollPwait2Number = 441;  // newer than some headers
   int result = function ? function(fd, events, most, timeout, mask)
                         : static_cast<int>(libc_result(sys::call(kEpollPwait2Number, fd, sys::address(events),
                                                                  most, sys::address(timeout),
                                                                  sys::address(mask), kSignalSetSize)));
-  end_wait(wait, result);
+  end_timed_wait(wait, result, timeout);
   return result;
 }
 
@@ -175,8 +211,8 @@ LOOPTAP_EXPORT int epoll_pwait2(int fd, epoll_event* events, int most, const tim
 
 namespace {
 
-/* poll() and ppoll() where there is no next definition. The timeout is copied: the kernel writes the time that is left
- * into it, libc's functions do not. */
+/* poll() and ppoll() where there is no next definition. The timeout is copied, as every libc does, which dies of a bad
+ * pointer, too: the kernel writes the time that is left into it. */
 int poll_without_libc(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
   timespec64 copy{};
   if (timeout) copy = *timeout;
@@ -196,6 +232,13 @@ int select_without_libc(int count, fd_set* read, fd_set* write, fd_set* except, 
                             sys::address(except), sys::address(timeout), sys::address(&signals))));
 }
 
+int pselect_without_libc(int count, fd_set* read, fd_set* write, fd_set* except, const timespec64* timeout,
+                         const sigset* mask) {
+  timespec64 copy{};
+  if (timeout) copy = *timeout;
+  return select_without_libc(count, read, write, except, timeout ? &copy : nullptr, mask);
+}
+
 }  // namespace
 
 LOOPTAP_EXPORT int poll(pollfd* set, unsigned long count, int timeout_ms) {
@@ -212,9 +255,9 @@ LOOPTAP_EXPORT int poll(pollfd* set, unsigned long count, int timeout_ms) {
 LOOPTAP_EXPORT int ppoll(pollfd* set, unsigned long count, const timespec64* timeout, const sigset* mask) {
   auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*)>(kPpoll);
   Wait wait;
-  begin_poll_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  begin_poll_wait(wait, kWaitsPoll, count, timeout_before(timeout));
   int result = function ? function(set, count, timeout, mask) : poll_without_libc(set, count, timeout, mask);
-  end_poll_wait(wait, result);
+  end_timed_wait(wait, result, timeout);
   return result;
 }
 
@@ -235,27 +278,26 @@ LOOPTAP_EXPORT int __ppoll_chk(pollfd* set, unsigned long count, const timespec6
   auto function = next<int (*)(pollfd*, unsigned long, const timespec64*, const sigset*, size_t)>(kPpollChk);
   if (!function) return ppoll(set, count, timeout, mask);
   Wait wait;
-  begin_poll_wait(wait, kWaitsPoll, count, timespec_to_ns(timeout));
+  begin_poll_wait(wait, kWaitsPoll, count, timeout_before(timeout));
   int result = function(set, count, timeout, mask, size);
-  end_poll_wait(wait, result);
+  end_timed_wait(wait, result, timeout);
   return result;
 }
 
 LOOPTAP_EXPORT int select(int count, fd_set* read, fd_set* write, fd_set* except, timeval64* timeout) {
   auto function = next<int (*)(int, fd_set*, fd_set*, fd_set*, timeval64*)>(kSelect);
-  timespec64 left{};
-  if (timeout) left = {timeout->seconds, timeout->microseconds * 1000};
   Wait wait;
-  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0,
-                  timespec_to_ns(timeout ? &left : nullptr));
+  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timeout_before(timeout));
   int result;
   if (function) {
     result = function(count, read, write, except, timeout);
   } else {
+    timespec64 left{};
+    if (timeout) left = {timeout->seconds, timeout->microseconds * 1000};
     result = select_without_libc(count, read, write, except, timeout ? &left : nullptr, nullptr);
     if (timeout) *timeout = {left.seconds, left.nanoseconds / 1000};  // Linux returns the time left
   }
-  end_poll_wait(wait, result);
+  end_timed_wait(wait, result, timeout);
   return result;
 }
 
@@ -263,12 +305,10 @@ LOOPTAP_EXPORT int pselect(int count, fd_set* read, fd_set* write, fd_set* excep
                            const sigset* mask) {
   auto function = next<int (*)(int, fd_set*, fd_set*, fd_set*, const timespec64*, const sigset*)>(kPselect);
   Wait wait;
-  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timespec_to_ns(timeout));
-  timespec64 copy{};
-  if (timeout) copy = *timeout;
+  begin_poll_wait(wait, kWaitsSelect, count > 0 ? static_cast<uint64_t>(count) : 0, timeout_before(timeout));
   int result = function ? function(count, read, write, except, timeout, mask)
-                        : select_without_libc(count, read, write, except, timeout ? &copy : nullptr, mask);
-  end_poll_wait(wait, result);
+                        : pselect_without_libc(count, read, write, except, timeout, mask);
+  end_timed_wait(wait, result, timeout);
   return result;
 }
 

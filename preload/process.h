@@ -55,7 +55,7 @@ struct Process {
 };
 
 inline Process* g_process;
-inline uint32_t g_switched_off;  // LOOPTAP_DISABLE=1, or no page that forked children find zeroed
+inline uint32_t g_switched_off;  // LOOPTAP_DISABLE, or no page that forked children find zeroed
 
 /* False in a vfork child, which runs in its parent's memory. */
 inline bool is_own(const Process* process) { return static_cast<uint32_t>(sys::getpid()) == process->pid; }
@@ -69,13 +69,80 @@ inline Process* ready_process() {
   return status == kReadyByPid && is_own(process) ? process : nullptr;
 }
 
-/* A line on standard error, for LOOPTAP_VERBOSE=1. errno 0: none to name. */
-inline void log_line(const char* what, long error) {
+/* A line on standard error, for LOOPTAP_VERBOSE=1. */
+__attribute__((noinline)) inline void log_line(const char* what) {
   Text<160> line;
-  line.add("looptap: ").add(what);
-  if (error) line.add(" (errno ").add(static_cast<uint64_t>(error)).add(")");
+  line.add("looptap: ").add(what).add("\n");
+  sys::write_without_signal(2, line.bytes, line.length);
+}
+
+/* What may be wrong with a directory and a file in it, in libc's words, which a program without libc has not. */
+inline const char* error_text(long error) {
+  switch (error) {
+    case 1:
+      return "Operation not permitted";
+    case 2:
+      return "No such file or directory";
+    case 12:
+      return "Cannot allocate memory";
+    case 13:
+      return "Permission denied";
+    case 20:
+      return "Not a directory";
+    case 22:
+      return "Invalid argument";
+    case 23:
+      return "Too many open files in system";
+    case 24:
+      return "Too many open files";
+    case 27:
+      return "File too large";
+    case 28:
+      return "No space left on device";
+    case 30:
+      return "Read-only file system";
+    case 36:
+      return "File name too long";
+    case 37:
+      return "No locks available";
+    case 38:
+      return "Function not implemented";
+    case 40:
+      return "Too many levels of symbolic links";
+    case 95:
+      return "Operation not supported";
+    case 122:
+      return "Disk quota exceeded";
+    default:
+      return nullptr;
+  }
+}
+
+/* Why this process is not measured. */
+__attribute__((noinline)) inline void log_failure(const SegmentError& error, const char* directory) {
+  Text<sizeof(Settings::directory) + 160> line;
+  line.add("looptap: not measured: ").add(error.step);
+  if (error.error) {
+    const char* text = error_text(error.error);
+    line.add(": ");
+    if (text)
+      line.add(text);
+    else
+      line.add("errno ").add(static_cast<uint64_t>(error.error));
+    line.add(" (LOOPTAP_DIR is ").add(directory).add(")");
+  }
   line.add("\n");
   sys::write_without_signal(2, line.bytes, line.length);
+}
+
+/* Which settings have a value that is not understood. */
+__attribute__((noinline)) inline void log_wrong_settings(uint32_t wrong) {
+  if (wrong & LOOPTAP_SETTING_LOOPS)
+    log_line("LOOPTAP_LOOPS is not a number from 1 to 1024: there is room for 16 loops");
+  if (wrong & LOOPTAP_SETTING_WAITS) log_line("LOOPTAP_WAITS is not a list of epoll, poll and select");
+  if (wrong & LOOPTAP_SETTING_NAME) log_line("LOOPTAP_NAME is longer than 63 bytes and was cut off");
+  if (wrong & LOOPTAP_SETTING_EXCLUDE) log_line("LOOPTAP_EXCLUDE is longer than 255 bytes and was cut off");
+  if (wrong & LOOPTAP_SETTING_VERBOSE) log_line("LOOPTAP_VERBOSE is not 1 or 0: it is taken for 1");
 }
 
 /* Pages that a forked child finds zeroed; nullptr where the kernel has none (before 4.14). */
@@ -94,16 +161,14 @@ inline Status build_process(Process* process, const Settings& settings) {
   start_clock(process->clock);
   const uint64_t now = monotonic_ns(process->clock.vdso);
   const SegmentError error = create_segment(settings, now, process->segment);
-  if (settings.verbose && settings.bad_loops) log_line("LOOPTAP_LOOPS is not a number from 1 to 1024", 0);
-  if (settings.verbose && (settings.waits & kWaitsUnknownWord))
-    log_line("LOOPTAP_WAITS is not a list of epoll, poll and select", 0);
+  if (settings.verbose) log_wrong_settings(settings.wrong);
   if (error.step) {
-    if (settings.verbose) log_line(error.step, error.error);
+    if (settings.verbose) log_failure(error, settings.directory);
     return kOff;
   }
   process->pid = static_cast<uint32_t>(sys::getpid());
   process->nonce = now ^ (static_cast<uint64_t>(process->pid) << 40) ^ 1;
-  if (settings.verbose) log_line("measuring", 0);
+  if (settings.verbose) log_line("measuring");
   return sys::madvise_works(process, LOOPTAP_PAGE) ? kReady : kReadyByPid;
 }
 
@@ -115,7 +180,7 @@ inline void reset_after_fork(Process* process) {
     *word++ = 0;
 }
 
-/* Starts measuring this process. nullptr where it is not measured: switched off (LOOPTAP_DISABLE=1, which is looked at
+/* Starts measuring this process. nullptr where it is not measured: switched off (LOOPTAP_DISABLE, which is looked at
  * before anything else), no segment, or another thread still at it. */
 __attribute__((noinline)) inline Process* start_process() {
   if (__atomic_load_n(&g_switched_off, __ATOMIC_ACQUIRE)) return nullptr;

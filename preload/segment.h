@@ -106,6 +106,7 @@ inline void fill_header(looptap_header* header, const Settings& settings, uint64
   }
   copy_line(header->comm, sizeof header->comm, line);
   copy_line(header->name, sizeof header->name, settings.name);
+  header->wrong_settings = settings.wrong;
   header->region_count = 2;
   header->regions[0] = {LOOPTAP_REGION_LOOPS, settings.loops, kLoopsOffset, kLoopStride};
   header->regions[1] = {LOOPTAP_REGION_LONG_ITERATIONS, 1, kRingOffset, LOOPTAP_PAGE};

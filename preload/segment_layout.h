@@ -43,6 +43,7 @@ enum {
 };
 
 #define LOOPTAP_LONG_ITERATION_NS 10000000ull /* iterations from here on go into the ring */
+#define LOOPTAP_POLL_NS 976562ull             /* 2^-10 s: no poll takes longer, unless it is preempted */
 #define LOOPTAP_NO_DEADLINE UINT64_MAX
 #define LOOPTAP_OWNER_GONE UINT64_MAX
 
@@ -54,6 +55,15 @@ enum {
 
 enum { LOOPTAP_CLOCK_MONOTONIC = 1 };
 
+/* Settings in the environment (LOOPTAP_LOOPS, ...) that have a value which the probe does not understand. */
+enum {
+  LOOPTAP_SETTING_LOOPS = 1,   /* the default is used */
+  LOOPTAP_SETTING_WAITS = 2,   /* the words that are known are used */
+  LOOPTAP_SETTING_NAME = 4,    /* it was too long and is cut off */
+  LOOPTAP_SETTING_EXCLUDE = 8, /* so was this */
+  LOOPTAP_SETTING_VERBOSE = 16 /* taken for 1 */
+};
+
 struct looptap_region {
   uint32_t kind;   /* [creation] LOOPTAP_REGION_* */
   uint32_t count;  /* [creation] elements */
@@ -62,23 +72,23 @@ struct looptap_region {
 };
 
 struct looptap_header {
-  char magic[8];          /* [creation] LOOPTAP_MAGIC */
-  uint32_t version;       /* [creation] LOOPTAP_LAYOUT_VERSION */
-  uint32_t header_size;   /* [creation] bytes of this struct */
-  uint64_t file_size;     /* [creation] bytes */
-  uint32_t clock;         /* [creation] LOOPTAP_CLOCK_MONOTONIC */
-  uint32_t pid;           /* [creation] in its own PID namespace */
-  uint64_t pid_namespace; /* [creation] inode; 0: /proc did not tell */
-  uint64_t start_ticks;   /* [creation] /proc/self/stat, field 22; 0: did not tell */
-  uint64_t created_ns;    /* [creation] instant */
-  uint64_t exited_ns;     /* [threads] instant of a normal exit; 0: none so far */
-  uint64_t loops_used;    /* [threads] slots that hold a loop or held one */
-  uint64_t loops_dropped; /* [threads] loops that found no slot */
-  char boot_id[40];       /* [creation] 36 characters; empty: /proc did not tell */
-  char comm[16];          /* [creation] name of the process */
-  char name[64];          /* [creation] LOOPTAP_NAME; empty: none */
-  uint32_t region_count;  /* [creation] */
-  uint32_t reserved;      /* 0 */
+  char magic[8];           /* [creation] LOOPTAP_MAGIC */
+  uint32_t version;        /* [creation] LOOPTAP_LAYOUT_VERSION */
+  uint32_t header_size;    /* [creation] bytes of this struct */
+  uint64_t file_size;      /* [creation] bytes */
+  uint32_t clock;          /* [creation] LOOPTAP_CLOCK_MONOTONIC */
+  uint32_t pid;            /* [creation] in its own PID namespace */
+  uint64_t pid_namespace;  /* [creation] inode; 0: /proc did not tell */
+  uint64_t start_ticks;    /* [creation] /proc/self/stat, field 22; 0: did not tell */
+  uint64_t created_ns;     /* [creation] instant */
+  uint64_t exited_ns;      /* [threads] instant of a normal exit; 0: none so far */
+  uint64_t loops_used;     /* [threads] slots that hold a loop or held one */
+  uint64_t loops_dropped;  /* [threads] loops that found no slot */
+  char boot_id[40];        /* [creation] 36 characters; empty: /proc did not tell */
+  char comm[16];           /* [creation] name of the process */
+  char name[64];           /* [creation] LOOPTAP_NAME; empty: none */
+  uint32_t region_count;   /* [creation] */
+  uint32_t wrong_settings; /* [creation] LOOPTAP_SETTING_* whose value was not understood */
   struct looptap_region regions[LOOPTAP_MOST_REGIONS]; /* [creation] */
 };
 LOOPTAP_AT(looptap_header, version, 8);
@@ -90,6 +100,7 @@ LOOPTAP_AT(looptap_header, loops_used, 64);
 LOOPTAP_AT(looptap_header, boot_id, 80);
 LOOPTAP_AT(looptap_header, name, 136);
 LOOPTAP_AT(looptap_header, region_count, 200);
+LOOPTAP_AT(looptap_header, wrong_settings, 204);
 LOOPTAP_AT(looptap_header, regions, 208);
 LOOPTAP_STATIC_ASSERT(sizeof(struct looptap_header) == 400, "the header's size");
 
@@ -103,6 +114,10 @@ LOOPTAP_STATIC_ASSERT(sizeof(struct looptap_header) == 400, "the header's size")
 #define LOOPTAP_ENDED (1ull << 18)    /* the epoll instance was closed; the slot may be taken over */
 #define LOOPTAP_NESTED (1ull << 19)   /* it runs inside an iteration of another loop of its thread */
 #define LOOPTAP_SHARED (1ull << 20)   /* more than one thread has waited on it: `deadline_ns` does not hold */
+#define LOOPTAP_MAY_POLL \
+  (1ull << 21) /* a wait of the current waiting period has a timeout that is known only once it
+                                         has returned. Without LOOPTAP_SLEEPING the period counts as a poll if it
+                                         takes at most LOOPTAP_POLL_NS, and as a sleep if it takes longer */
 #define LOOPTAP_ONE_TRANSITION (1ull << 24)
 #define LOOPTAP_TRANSITIONS (~0ull >> 24)
 

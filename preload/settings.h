@@ -4,8 +4,10 @@
  * Threads:  read by the first caller; the settings are constant afterwards. g_settings_status is stored with release
  *           once they are complete.
  * Signals:  async-signal-safe; no system call.
- * Errors:   a wrong LOOPTAP_LOOPS falls back to the default, unknown words of LOOPTAP_WAITS are ignored: with
- *           LOOPTAP_VERBOSE=1 both are reported. A LOOPTAP_DIR that is too long becomes empty: no segment is created.
+ * Errors:   a kill switch that is misspelt must not be silent: any value of LOOPTAP_DISABLE disables but those that
+ *           say no. A wrong LOOPTAP_LOOPS falls back to the default, unknown words of LOOPTAP_WAITS are ignored, names
+ *           that are too long are cut off: the segment's header carries which, and LOOPTAP_VERBOSE=1 reports it. A
+ *           LOOPTAP_DIR that is too long becomes empty: no segment is created.
  *
  * Read and copied once, before main() where there is a constructor: nginx clears its environment before it forks its
  * workers, and other programs write their process title over it.
@@ -38,21 +40,37 @@ inline const char* environment(const char* name) {
   return nullptr;
 }
 
+/* Whether the text is one of the comma-separated words, in whatever case. */
+inline bool is_one_of(const char* words, const char* text) {
+  while (*words) {
+    const char* at = text;
+    for (; *words && *words != ','; words++)
+      if (at && (*at | 0x20) == (*words | 0x20) && *at)
+        at++;
+      else
+        at = nullptr;
+    if (at && !*at) return true;
+    if (*words) words++;
+  }
+  return false;
+}
+
+/* Set, and to none of the words that say no. */
 inline bool environment_flag(const char* name) {
   const char* value = environment(name);
-  return value && value[0] == '1' && !value[1];
+  return value && *value && !is_one_of("0,false,no,off", value);
 }
 
 /* Which calls are a loop's waits: LOOPTAP_WAITS, a list of epoll, poll and select; epoll unless it is set.
  * poll stands for ppoll, too, and select for pselect. */
-enum : uint32_t { kWaitsEpoll = 1, kWaitsPoll = 2, kWaitsSelect = 4, kWaitsUnknownWord = 8 };
+enum : uint32_t { kWaitsEpoll = 1, kWaitsPoll = 2, kWaitsSelect = 4 };
 
-inline uint32_t read_waits() {
+inline uint32_t read_waits(uint32_t& wrong) {
   const char* at = environment("LOOPTAP_WAITS");
   if (!at || !*at) return kWaitsEpoll;
   uint32_t waits = 0;
   while (*at) {
-    uint32_t found = kWaitsUnknownWord;
+    uint32_t found = 0;
     constexpr const char* kWords[] = {"epoll", "poll", "select"};
     for (uint32_t i = 0; i < 3; i++) {
       size_t length = 0;
@@ -60,6 +78,7 @@ inline uint32_t read_waits() {
       if (!kWords[i][length] && (!at[length] || at[length] == ',')) found = 1u << i;
     }
     waits |= found;
+    if (!found) wrong |= LOOPTAP_SETTING_WAITS;
     while (*at && *at != ',') at++;
     if (*at) at++;
   }
@@ -69,27 +88,33 @@ inline uint32_t read_waits() {
 constexpr const char* kDefaultDirectory = "/dev/shm/looptap";
 
 struct Settings {
-  bool disabled;         // LOOPTAP_DISABLE=1
-  bool verbose;          // LOOPTAP_VERBOSE=1
+  bool disabled;         // LOOPTAP_DISABLE
+  bool verbose;          // LOOPTAP_VERBOSE
   char directory[1024];  // LOOPTAP_DIR; empty when it does not fit
   char name[64];         // LOOPTAP_NAME, cut to that; empty when unset
   char exclude[256];     // LOOPTAP_EXCLUDE, cut to that; empty when unset
   uint32_t waits;        // LOOPTAP_WAITS
   uint32_t loops;        // LOOPTAP_LOOPS
-  bool bad_loops;        // LOOPTAP_LOOPS was not a number of 1 .. LOOPTAP_MOST_LOOPS
+  uint32_t wrong;        // LOOPTAP_SETTING_* whose value was not understood
 };
 
 inline void read_settings(Settings& settings) {
   const char* value;
   settings.disabled = environment_flag("LOOPTAP_DISABLE");
   settings.verbose = environment_flag("LOOPTAP_VERBOSE");
+  settings.wrong = 0;
+  if (settings.verbose && !is_one_of("1,true,yes,on", environment("LOOPTAP_VERBOSE")))
+    settings.wrong |= LOOPTAP_SETTING_VERBOSE;
   if (!(value = environment("LOOPTAP_DIR")) || !*value) value = kDefaultDirectory;
   size_t length = 0;
   while (value[length] && length < sizeof settings.directory) length++;
   copy_line(settings.directory, sizeof settings.directory, length < sizeof settings.directory ? value : "");
-  copy_line(settings.name, sizeof settings.name, (value = environment("LOOPTAP_NAME")) ? value : "");
-  copy_line(settings.exclude, sizeof settings.exclude, (value = environment("LOOPTAP_EXCLUDE")) ? value : "");
-  settings.waits = read_waits();
+  if ((value = environment("LOOPTAP_NAME")) && !copy_line(settings.name, sizeof settings.name, value))
+    settings.wrong |= LOOPTAP_SETTING_NAME;
+  if ((value = environment("LOOPTAP_EXCLUDE")) &&
+      !copy_line(settings.exclude, sizeof settings.exclude, value))
+    settings.wrong |= LOOPTAP_SETTING_EXCLUDE;
+  settings.waits = read_waits(settings.wrong);
   settings.loops = LOOPTAP_DEFAULT_LOOPS;
   if ((value = environment("LOOPTAP_LOOPS")) && *value) {
     uint64_t number = 0;
@@ -99,7 +124,7 @@ inline void read_settings(Settings& settings) {
     if (!*at && number >= 1 && number <= LOOPTAP_MOST_LOOPS)
       settings.loops = static_cast<uint32_t>(number);
     else
-      settings.bad_loops = true;
+      settings.wrong |= LOOPTAP_SETTING_LOOPS;
   }
 }
 

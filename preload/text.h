@@ -50,11 +50,14 @@ struct Text {
   }
 };
 
-/* Copies at most size - 1 bytes of a text up to a NUL or newline and fills the rest with NULs. */
-inline void copy_line(char* to, size_t size, const char* from) {
+/* Copies at most size - 1 bytes of a text up to a NUL or newline and fills the rest with NULs. Returns whether all of
+ * the line did fit. */
+inline bool copy_line(char* to, size_t size, const char* from) {
   size_t i = 0;
   for (; i + 1 < size && from[i] && from[i] != '\n'; i++) to[i] = from[i];
+  const bool fits = !from[i] || from[i] == '\n';
   for (; i < size; i++) to[i] = 0;
+  return fits;
 }
 
 /* Decimal digits at the text's start; 0 where there are none. */

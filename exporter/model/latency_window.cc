@@ -4,8 +4,6 @@ namespace looptap {
 
 namespace {
 
-uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
-
 uint64_t idle_ns(const TimeTotals& totals) { return sum_of(totals.wait_ns, totals.poll_ns); }
 
 }  // namespace

@@ -16,7 +16,6 @@ constexpr uint32_t kOctavesInFirstClass = 4;
 constexpr size_t kColumnsPerMinute = 60'000'000'000 / LoopHistory::kColumn_ns;
 constexpr double kNanosecond = 1e-9;
 
-uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 float seconds(uint64_t ns) { return static_cast<float>(static_cast<double>(ns) * kNanosecond); }
 
 unsigned class_of(uint32_t bucket) {

@@ -8,11 +8,8 @@ namespace looptap {
 
 namespace {
 
-constexpr uint64_t kClockAgreement_ns = 1'000'000;
 constexpr uint64_t kDeadlineGrace_ns = 100'000'000;
 constexpr uint64_t kStuckGrace_ns = 100'000'000;  // counting takes some 20 ns
-
-uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 }  // namespace
 

@@ -13,6 +13,10 @@ namespace looptap {
 
 /// Counters are untrusted input: their sums stay at the most that there is and do not begin anew.
 inline uint64_t sum_of(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+inline uint64_t minus_or_zero(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+/// Instants of a writer and of the exporter agree within this (preload/segment_layout.h).
+constexpr uint64_t kClockAgreement_ns = 1'000'000;
 
 /// Durations by bucket of preload/histogram_scheme.h, only the buckets that hold any, in ascending order.
 struct DurationHistogram {

@@ -25,6 +25,11 @@ void fill_delays(const looptap_loop& loop, DurationHistogram& delays) {
   delays.total_ns = loop.wakeup_delay_ns;
 }
 
+/// The present wait may sleep. One of which that is not known yet counts as a sleep once it is older than any poll;
+/// until then time_totals() counts nothing, so that nothing shown is taken back.
+constexpr uint64_t kMaySleep = LOOPTAP_SLEEPING | LOOPTAP_MAY_POLL;
+static_assert(LOOPTAP_POLL_NS <= kClockAgreement_ns);
+
 /// All but the wakeup delays.
 void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, LoopSample& sample) {
   sample.ordinal = ordinal;
@@ -45,7 +50,7 @@ void fill_sample(const looptap_loop& loop, uint32_t ordinal, uint64_t now_ns, Lo
   sample.deadline_ns = loop.state & LOOPTAP_SHARED ? LOOPTAP_NO_DEADLINE : loop.deadline_ns;
   sample.activity_since_ns = loop.state & LOOPTAP_WAITERS ? loop.wait_since_ns : loop.away_since_ns;
   sample.activity = loop.state & LOOPTAP_WAITERS
-                        ? (loop.state & LOOPTAP_SLEEPING ? Activity::kWaiting : Activity::kPolling)
+                        ? (loop.state & kMaySleep ? Activity::kWaiting : Activity::kPolling)
                     : loop.state & LOOPTAP_DORMANT ? Activity::kDormant
                                                    : Activity::kAway;
   sample.taken_ns = now_ns;

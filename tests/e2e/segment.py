@@ -5,7 +5,7 @@ import struct
 HEADER = struct.Struct('=8sIIQIIQQQQQQ40s16s64sII')
 HEADER_FIELDS = ('magic', 'version', 'header_size', 'file_size', 'clock', 'pid', 'pid_namespace',
                  'start_ticks', 'created_ns', 'exited_ns', 'loops_used', 'loops_dropped', 'boot_id',
-                 'comm', 'name', 'region_count', 'reserved')
+                 'comm', 'name', 'region_count', 'wrong_settings')
 REGION = struct.Struct('=IIQQ')
 LOOP = struct.Struct('=17QII16s')
 LOOP_FIELDS = ('state', 'settled', 'away_since_ns', 'wait_since_ns', 'deadline_ns', 'last_leaver',

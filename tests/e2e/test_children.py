@@ -236,4 +236,5 @@ class Chroot(VictimTest):
             [self.victim('chrooted'), self.folder, 'before'],
             environment=self.environment([PROBE], LOOPTAP_VERBOSE='1'))
         self.assertEqual(program.wait(), 0, program)
-        self.assertEqual(program.err, 'looptap: cannot open the segment directory (errno 2)\n')
+        self.assertEqual(program.err, 'looptap: not measured: cannot open the segment directory: '
+                                      f'No such file or directory (LOOPTAP_DIR is {self.segments})\n')

@@ -1,14 +1,18 @@
-"""LOOPTAP_DISABLE=1: the probe does nothing at all."""
+"""LOOPTAP_DISABLE: the probe does nothing at all. Settings that are not understood are told."""
 
 import os
 import re
 from collections import Counter
 
 from e2e.harness import PLAIN_EPOLL, PROBE, LooptapTest, find_program
+from e2e.segment import read_segments
 
 # What the loader does to open and map a library.
 LOADING = {'access', 'openat', 'read', 'pread64', 'fstat', 'newfstatat', 'statx', 'mmap', 'mprotect',
            'munmap', 'close'}
+
+# Bits of the header's wrong_settings.
+LOOPS, WAITS, NAME, EXCLUDE, VERBOSE = 1, 2, 4, 8, 16
 
 
 class KillSwitch(LooptapTest):
@@ -43,9 +47,17 @@ class KillSwitch(LooptapTest):
         self.run_victim()
         self.assertEqual(len(os.listdir(self.segments)), 1)
 
-    def test_segment_is_made_with_another_value(self):
-        self.run_victim(LOOPTAP_DISABLE='0')
-        self.assertEqual(len(os.listdir(self.segments)), 1)
+    def test_whatever_does_not_say_no_switches_off(self):
+        for value in '1', 'true', 'TRUE', 'yes', 'on', 'y', 'ture', '2', ' ', '00', 'nope', '0,no':
+            with self.subTest(value):
+                self.run_victim(LOOPTAP_DISABLE=value)
+                self.assertEqual(os.listdir(self.segments), [])
+
+    def test_what_says_no_does_not(self):
+        for number, value in enumerate(('0', 'false', 'no', 'off', '', 'False', 'OFF'), 1):
+            with self.subTest(value):
+                self.run_victim(LOOPTAP_DISABLE=value)
+                self.assertEqual(len(os.listdir(self.segments)), number)
 
     def test_makes_no_system_call_in_the_program(self):
         _, without = self.trace()
@@ -63,3 +75,40 @@ class KillSwitch(LooptapTest):
         _, without = self.trace()
         _, measured = self.trace(f'LD_PRELOAD={PROBE}', f'LOOPTAP_DIR={self.segments}')
         self.assertGreater(len(measured), len(without))
+
+
+class Settings(LooptapTest):
+    """What LOOPTAP_VERBOSE says of settings, and the header carries."""
+
+    def told(self, **variables):
+        """The probe's lines, and the header's word."""
+        program = self.run_program([PLAIN_EPOLL, '20'], environment=self.environment([PROBE], **variables))
+        self.assertEqual((program.wait(), program.out), (0, '20\n'))
+        [segment] = read_segments(self.segments)
+        os.unlink(segment.path)
+        return program.err.splitlines(), segment.wrong_settings
+
+    def test_good_ones(self):
+        self.assertEqual(self.told(LOOPTAP_VERBOSE='1', LOOPTAP_LOOPS='2', LOOPTAP_WAITS='poll,epoll',
+                                   LOOPTAP_NAME='n' * 63, LOOPTAP_EXCLUDE='x' * 255),
+                         (['looptap: measuring'], 0))
+
+    def test_quiet(self):
+        for value in '', '0', 'no', 'off', 'false':
+            self.assertEqual(self.told(LOOPTAP_VERBOSE=value, LOOPTAP_LOOPS='many'), ([], LOOPS))
+
+    def test_verbose_in_other_words(self):
+        for value in 'yes', 'true', 'on', 'YES':
+            self.assertEqual(self.told(LOOPTAP_VERBOSE=value), (['looptap: measuring'], 0))
+
+    def test_each_that_is_not_understood(self):
+        for wrong, name, value in ((LOOPS, 'LOOPS', '0'), (LOOPS, 'LOOPS', '1025'), (LOOPS, 'LOOPS', 'many'),
+                                   (LOOPS, 'LOOPS', '4x'), (WAITS, 'WAITS', 'epol'), (WAITS, 'WAITS', 'epoll,pol'),
+                                   (NAME, 'NAME', 'n' * 64), (EXCLUDE, 'EXCLUDE', 'x' * 256),
+                                   (VERBOSE, 'VERBOSE', 'loud')):
+            with self.subTest(name, value=value):
+                variables = {'LOOPTAP_VERBOSE': '1', f'LOOPTAP_{name}': value}
+                lines, told = self.told(**variables)
+                self.assertEqual(told, wrong)
+                self.assertEqual(len(lines), 2)
+                self.assertTrue(lines[0].startswith(f'looptap: LOOPTAP_{name} is '), lines)

@@ -19,7 +19,9 @@ class PollWaits(VictimTest):
         self.assertEqual(record.waits, 10)
         # busy also holds what goes by at the end, until the process is gone.
         self.assert_figures(scrape, record)
-        self.assertEqual(scrape.value('eventloop_wakeup_delay_seconds_count'), 10)
+        # glibc's select() leaves the time that is left in its timeout: how late a wait was is not known.
+        known = 0 if call == 'select' and self.libc != 'musl' else 10
+        self.assertEqual(scrape.value('eventloop_wakeup_delay_seconds_count'), known)
         # The call on no descriptor is a sleep in the loop.
         self.assertEqual(scrape.value('eventloop_stalls_total'), 1)
 

@@ -16,6 +16,13 @@ WAITS = 5
 SHELL = 'sh', '-c'
 
 
+def line(said, directory):
+    """What the probe prints: that it measures, or why it does not, and where it should have."""
+    if said == 'measuring':
+        return 'looptap: measuring\n'
+    return f'looptap: not measured: {said}{f" (LOOPTAP_DIR is {directory})" if ": " in said else ""}\n'
+
+
 class UnusableTest(VictimTest):
 
     def run_there(self, command, directory, said, limit=None):
@@ -35,7 +42,7 @@ class UnusableTest(VictimTest):
         self.assertEqual(run([PROBE], '0'), expected)
         status, out, err = run([PROBE], '1')
         self.assertEqual((status, out), expected[:2])
-        self.assertEqual(err, f'looptap: {said}\n')
+        self.assertEqual(err, line(said, directory))
 
 
 class UnusableDirectory(UnusableTest):
@@ -50,7 +57,7 @@ class UnusableDirectory(UnusableTest):
 
     def test_missing_one_without_a_parent(self):
         self.run_there([PLAIN_EPOLL, WAITS], self.segments / 'no/where',
-                       'cannot open the segment directory (errno 2)')
+                       'cannot open the segment directory: No such file or directory')
 
     def test_relative_one(self):
         self.run_there([PLAIN_EPOLL, WAITS], 'segments', 'LOOPTAP_DIR is not an absolute path, or is too long')
@@ -58,12 +65,12 @@ class UnusableDirectory(UnusableTest):
     def test_symlink(self):
         (self.segments / 'link').symlink_to(self.segments)
         self.run_there([PLAIN_EPOLL, WAITS], self.segments / 'link',
-                       'cannot open the segment directory (errno 20)')
+                       'cannot open the segment directory: Not a directory')
 
     def test_file(self):
         (self.segments / 'file').write_text('')
         self.run_there([PLAIN_EPOLL, WAITS], self.segments / 'file',
-                       'cannot open the segment directory (errno 20)')
+                       'cannot open the segment directory: Not a directory')
 
     def run_as_nobody(self, mode, said):
         require_root('runs a program as another user')
@@ -75,16 +82,16 @@ class UnusableDirectory(UnusableTest):
         program = self.run_program([self.folder / PLAIN_EPOLL.name, WAITS], environment=environment,
                                    user=NOBODY, group=NOBODY, extra_groups=[])
         self.assertEqual((program.wait(), program.out, program.err),
-                         (0, f'{WAITS}\n', f'looptap: {said}\n'))
+                         (0, f'{WAITS}\n', line(said, directory)))
 
     def test_another_users_in_which_he_may_not_write(self):
-        self.run_as_nobody(0o755, 'cannot create a file in the segment directory (errno 13)')
+        self.run_as_nobody(0o755, 'cannot create a file in the segment directory: Permission denied')
 
     def test_another_users_in_which_everybody_may_write(self):
         self.run_as_nobody(0o1777, 'measuring')
 
     def test_another_users_which_he_may_not_enter(self):
-        self.run_as_nobody(0o700, 'cannot create a file in the segment directory (errno 13)')
+        self.run_as_nobody(0o700, 'cannot create a file in the segment directory: Permission denied')
 
 
 class Limits(UnusableTest):
@@ -126,17 +133,17 @@ class Limits(UnusableTest):
             self.assertEqual(program.wait(), 0, program)
             self.assertEqual(own_records(program)['main'].waits, 5)
             tails.append(program.out.splitlines()[-1])
-        self.assertEqual(program.err, f'looptap: {said}\n')
+        self.assertEqual(program.err, line(said, self.segments))
         self.assertEqual(tails[0], tails[1], 'the program gets the same descriptor numbers')
         return [segment.loops[0].waits for segment in read_segments(self.segments)]
 
     def test_no_descriptor_is_left(self):
         self.assertEqual(self.run_with_free_descriptors(
-            1, 'cannot open the segment directory (errno 24)'), [])
+            1, 'cannot open the segment directory: Too many open files'), [])
 
     def test_one_descriptor_is_left(self):
         self.assertEqual(self.run_with_free_descriptors(
-            2, 'cannot create a file in the segment directory (errno 24)'), [])
+            2, 'cannot create a file in the segment directory: Too many open files'), [])
 
     def test_two_descriptors_are_left(self):
         self.assertEqual(self.run_with_free_descriptors(3, 'measuring'), [5])
@@ -183,14 +190,14 @@ class Mounts(UnusableTest):
         self.run_there(self.mounting(arguments, [PLAIN_EPOLL, WAITS]), self.mounted, said)
 
     def test_read_only_file_system(self):
-        self.run_on('-t tmpfs -o ro none', 'cannot create a file in the segment directory (errno 30)')
+        self.run_on('-t tmpfs -o ro none', 'cannot create a file in the segment directory: Read-only file system')
 
     def test_full_file_system(self):
-        self.run_on('-t tmpfs -o size=4k none', 'cannot reserve the segment (errno 28)')
+        self.run_on('-t tmpfs -o size=4k none', 'cannot reserve the segment: No space left on device')
 
     def test_file_system_without_an_inode_left(self):
         self.run_on('-t tmpfs -o nr_inodes=1 none',
-                    'cannot create a file in the segment directory (errno 28)')
+                    'cannot create a file in the segment directory: No space left on device')
 
     def test_file_system_with_room_for_one_slot(self):
         self.run_on('-t tmpfs -o size=32k none', 'measuring')

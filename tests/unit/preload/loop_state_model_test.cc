@@ -15,7 +15,7 @@ constexpr int kThreads = 4, kLoops = 5;
 
 struct ModelLoop {
   std::set<int> waiters;
-  bool open = false, nested = false, ended = false, sleeping = false;
+  bool open = false, nested = false, ended = false, sleeping = false, may_poll = false;
   int opener = -1;
   uint64_t since = 0;  // of the open iteration or of the waiting period
   std::vector<uint64_t> iterations;
@@ -40,18 +40,21 @@ struct Model {
     ModelLoop& loop = loops[number];
     if (loop.open && loop.opener == thread) close(loop, now, !loop.nested);
   }
-  void stop_waiting(int thread, uint64_t now) {
+  /// `slept`: what became known of the timeout at the wait's return.
+  void stop_waiting(int thread, uint64_t now, bool slept = false) {
     if (threads[thread].waiting < 0) return;
     ModelLoop& loop = loops[threads[thread].waiting];
     threads[thread].waiting = -1;
     loop.waiters.erase(thread);
+    loop.sleeping |= slept;
     if (!loop.waiters.empty()) return;
-    (loop.sleeping ? loop.wait_ns : loop.poll_ns) += now - loop.since;
+    const bool too_long_for_a_poll = loop.may_poll && now - loop.since > LOOPTAP_POLL_NS;
+    (loop.sleeping || too_long_for_a_poll ? loop.wait_ns : loop.poll_ns) += now - loop.since;
     loop.open = !loop.ended;
     loop.opener = thread;
     loop.since = now;
   }
-  void enter(int thread, int number, uint64_t now, bool may_sleep) {
+  void enter(int thread, int number, uint64_t now, int64_t timeout) {
     stop_waiting(thread, now);
     std::vector<int>& stack = threads[thread].loops;
     const auto place = std::find(stack.begin(), stack.end(), number);
@@ -67,10 +70,11 @@ struct Model {
     if (loop.waiters.empty()) {
       close(loop, now, true);
       loop.nested = nested;
-      loop.sleeping = false;
+      loop.sleeping = loop.may_poll = false;
       loop.since = now;
     }
-    loop.sleeping |= may_sleep;
+    loop.sleeping |= timeout == LOOPTAP_NO_TIMEOUT;
+    loop.may_poll |= timeout == LOOPTAP_UNKNOWN_TIMEOUT;
     loop.waiters.insert(thread);
     threads[thread].waiting = number;
   }
@@ -131,7 +135,7 @@ TEST_CASE("random sequences of events agree with the model (40,000 events)") {
     Real real;
     uint64_t now = 1;
     for (int step = 0; step < 200; step++) {
-      now += random() % 50'000'000;
+      now += random() % (random() % 3 ? 50'000'000 : LOOPTAP_POLL_NS / 2);
       const int thread = static_cast<int>(random() % kThreads), loop = static_cast<int>(random() % kLoops);
       looptap_thread& real_thread = real.threads[thread];
       INFO("seed " << seed << " step " << step << " thread " << thread << " loop " << loop);
@@ -161,7 +165,7 @@ TEST_CASE("random sequences of events agree with the model (40,000 events)") {
         case 5: {  // a signal handler that waits, inside whatever the thread is in
           const uint32_t number =
               looptap_enter(&real.loops.view, &real_thread, static_cast<uint32_t>(loop), now, -1);
-          model.enter(thread, loop, now, true);
+          model.enter(thread, loop, now, LOOPTAP_NO_TIMEOUT);
           now += random() % 5'000'000;
           looptap_leave(&real.loops.view, &real_thread, static_cast<uint32_t>(loop), number, now, 1);
           model.stop_waiting(thread, now);
@@ -173,16 +177,22 @@ TEST_CASE("random sequences of events agree with the model (40,000 events)") {
             const int on = real.waits_on[thread];
             const bool abandoned = real_thread.waiting != static_cast<uint32_t>(on) + 1 ||
                                    real_thread.entries != real.numbers[thread];
+            const int64_t timeouts[] = {LOOPTAP_UNKNOWN_TIMEOUT, LOOPTAP_NO_TIMEOUT, 0, 5};
+            const int64_t learned = timeouts[random() % 4];
+            const bool unknown = real_thread.timeout_ns == LOOPTAP_UNKNOWN_TIMEOUT;
+            if (unknown)
+              looptap_learn_timeout(&real_thread, static_cast<uint32_t>(on), real.numbers[thread], learned);
             looptap_leave(&real.loops.view, &real_thread, static_cast<uint32_t>(on), real.numbers[thread],
                           now, 1);
-            if (!abandoned) model.stop_waiting(thread, now);
+            if (!abandoned) model.stop_waiting(thread, now, unknown && (learned == 5 || learned == -1));
             model.loops[on].waits++;
             real.waits_on[thread] = -1;
           } else {
-            const bool may_sleep = random() % 2;
-            real.numbers[thread] = looptap_enter(&real.loops.view, &real_thread, static_cast<uint32_t>(loop),
-                                                 now, may_sleep ? -1 : 0);
-            model.enter(thread, loop, now, may_sleep);
+            const int64_t timeouts[] = {LOOPTAP_UNKNOWN_TIMEOUT, LOOPTAP_NO_TIMEOUT, 0};
+            const int64_t timeout = timeouts[random() % 3];
+            real.numbers[thread] =
+                looptap_enter(&real.loops.view, &real_thread, static_cast<uint32_t>(loop), now, timeout);
+            model.enter(thread, loop, now, timeout);
             real.waits_on[thread] = loop;
           }
       }

@@ -50,6 +50,60 @@ TEST_CASE("buckets above 2^-10 s also sum their durations") {
   CHECK(loop.long_settled == 2);
 }
 
+TEST_CASE("a timeout that is known only once the wait has returned") {
+  constexpr uint64_t kMs = 1'000'000;
+  TestLoops loops{1};
+  looptap_loop& loop = loops.slots[0];
+  looptap_thread thread = TestLoops::thread(1);
+  loops.begin(0, thread);
+  uint64_t now = kMs;
+  const auto wait = [&](uint64_t spent_ns, int64_t learned_ns, int64_t result) {
+    const uint32_t number = looptap_enter(&loops.view, &thread, 0, now, LOOPTAP_UNKNOWN_TIMEOUT);
+    CHECK(loop.deadline_ns == LOOPTAP_NO_DEADLINE);
+    now += spent_ns;
+    looptap_learn_timeout(&thread, 0, number, learned_ns);
+    looptap_leave(&loops.view, &thread, 0, number, now, result);
+  };
+
+  wait(kMs / 2, 0, 0);  // a poll
+  CHECK((loop.poll_ns == kMs / 2 && loop.wait_ns == 0));
+  wait(kMs / 2, 3 * kMs, 1);  // a short sleep
+  CHECK((loop.poll_ns == kMs / 2 && loop.wait_ns == kMs / 2));
+  wait(kMs / 2, LOOPTAP_UNKNOWN_TIMEOUT, 1);  // may have been a poll, and counts as one
+  CHECK((loop.poll_ns == kMs && loop.wait_ns == kMs / 2));
+  wait(2 * kMs, LOOPTAP_UNKNOWN_TIMEOUT, 1);  // too long for a poll
+  CHECK((loop.poll_ns == kMs && loop.wait_ns == 5 * kMs / 2));
+  wait(2 * kMs, 0, 0);  // a poll that was preempted: readers have shown it as a sleep
+  CHECK((loop.poll_ns == kMs && loop.wait_ns == 9 * kMs / 2));
+  CHECK(loop.wakeup_delay_ns == 0);
+  wait(5 * kMs, 3 * kMs, 0);  // timed out
+  CHECK(loop.wakeup_delay_ns == 2 * kMs);
+  wait(5 * kMs, LOOPTAP_UNKNOWN_TIMEOUT, 0);  // timed out after who knows how long
+  CHECK(loop.wakeup_delay_ns == 2 * kMs);
+
+  // What is learned of a wait that was abandoned changes nothing of the present one.
+  const uint32_t abandoned = looptap_enter(&loops.view, &thread, 0, now, LOOPTAP_UNKNOWN_TIMEOUT);
+  looptap_enter(&loops.view, &thread, 0, now, LOOPTAP_NO_TIMEOUT);
+  looptap_learn_timeout(&thread, 0, abandoned, 0);
+  CHECK(thread.timeout_ns == LOOPTAP_NO_TIMEOUT);
+}
+
+TEST_CASE("what one of several waiters learns of its timeout holds for the waiting period") {
+  constexpr uint64_t kUs = 1'000;
+  for (const int64_t learned_ns : {int64_t{0}, int64_t{5}}) {
+    TestLoops loops{1};
+    looptap_thread one = TestLoops::thread(1), two = TestLoops::thread(2);
+    loops.begin(0, one);
+    const uint32_t first = looptap_enter(&loops.view, &one, 0, kUs, LOOPTAP_UNKNOWN_TIMEOUT);
+    const uint32_t second = looptap_enter(&loops.view, &two, 0, 2 * kUs, 0);
+    looptap_learn_timeout(&one, 0, first, learned_ns);
+    looptap_leave(&loops.view, &one, 0, first, 3 * kUs, 1);
+    looptap_leave(&loops.view, &two, 0, second, 4 * kUs, 1);
+    CHECK(loops.slots[0].poll_ns == (learned_ns ? 0 : 3 * kUs));
+    CHECK(loops.slots[0].wait_ns == (learned_ns ? 3 * kUs : 0));
+  }
+}
+
 TEST_CASE("only a wait that timed out has a wakeup delay") {
   TestLoops loops(1);
   looptap_thread thread = TestLoops::thread(1);
