@@ -1,15 +1,25 @@
 #include "exporter/cli/bpf_flags.h"
 
+#include <stdexcept>
+
 #include "bpf/records.h"
 #include "exporter/cli/flag_values.h"
 
 namespace looptap {
 
-BpfFlags::BpfFlags() : max_loops_(std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS)) {}
+namespace {
+
+const std::string kDefaultHook = "auto";
+
+}  // namespace
+
+BpfFlags::BpfFlags() : hook_(kDefaultHook), max_loops_(std::to_string(LOOPTAP_BPF_DEFAULT_LOOPS)) {}
 
 void BpfFlags::declare(FlagSet& set) {
-  set.add("--bpf.target", targets_, "TARGET",
-          "measure running processes with eBPF: pid:N, comm:NAME, cgroup:PATH or all; repeatable");
+  set.add_words(
+      "--bpf.target", targets_, "TARGET",
+      "measure running processes with eBPF: pid:N (or several: pid:1,2), comm:NAME, cgroup:PATH or all; "
+      "repeatable");
   set.add("--bpf.hook", hook_, "HOOK",
           "where eBPF learns of waits: fentry, tracepoint, uprobe; auto: the first of these two that works");
   set.add("--bpf.max-loops", max_loops_, "NUMBER", "how many loops eBPF measures at once, in 22 KB each");
@@ -28,6 +38,14 @@ BpfOptions BpfFlags::check() const {
   options.max_loops = parse_number("--bpf.max-loops", max_loops_, LOOPTAP_BPF_MOST_LOOPS);
   options.event_queue = event_queue_;
   options.include_preloaded = include_preloaded_;
+  if (targets_.empty())
+    for (const auto& [flag, given] : {std::pair("--bpf.hook", hook_ != kDefaultHook),
+                                      {"--bpf.max-loops", max_loops_ != BpfFlags().max_loops_},
+                                      {"--bpf.event-queue", event_queue_},
+                                      {"--bpf.include-preloaded", include_preloaded_}})
+      if (given)
+        throw std::invalid_argument(std::string(flag) +
+                                    ": eBPF measures nothing without --bpf.target, such as --bpf.target=all");
   return options;
 }
 

@@ -19,8 +19,7 @@ class BpfFlags {
 
  private:
   std::vector<std::string> targets_;
-  std::string hook_ = "auto";
-  std::string max_loops_;
+  std::string hook_, max_loops_;
   bool event_queue_ = false;
   bool include_preloaded_ = false;
 };

@@ -39,6 +39,9 @@ class FlagSet {
   /// One that may be repeated.
   void add(const std::string& name, std::vector<std::string>& values, const std::string& type,
            const std::string& help);
+  /// One that may be repeated, and takes every word up to the next flag.
+  void add_words(const std::string& name, std::vector<std::string>& values, const std::string& type,
+                 const std::string& help);
   /// One without a value.
   void add(const std::string& name, bool& set, const std::string& help);
   /// An argument that has to be given, without a name in front of it.
@@ -46,11 +49,16 @@ class FlagSet {
   /// What stands after "--", which is another program's command line: none of it is read as a flag.
   void add_trailing_command(std::vector<std::string>& words) { trailing_command_ = &words; }
 
+  /// A line at the end of --help.
+  void add_note(const std::string& line) { notes_.push_back(line); }
+
   std::vector<std::string>* trailing_command() const { return trailing_command_; }
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   CLI::App& app_;
   std::vector<std::string>* trailing_command_ = nullptr;
+  std::vector<std::string> notes_;
 };
 
 /// A line of the table of commands.
@@ -76,6 +84,7 @@ Command command(std::string name, std::string arguments, std::string about, Run 
 /// What the user wants.
 struct Request {
   std::string text;          ///< --help, --version: for stdout, and nothing else is to be done. Else empty
+  int status = 0;            ///< after the text: an empty command line gets help and 2, as nothing was done
   std::function<int()> run;  ///< else. Throws std::invalid_argument for a wrong value before it does anything
 };
 

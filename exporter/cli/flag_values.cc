@@ -25,6 +25,15 @@ uint64_t parse_duration_flag(const std::string& flag, const std::string& text) {
   }
 }
 
+uint64_t parse_duration_flag(const std::string& flag, const std::string& text, const DurationRange& range) {
+  const uint64_t duration_ns = parse_duration_flag(flag, text);
+  if (duration_ns < parse_duration(range.least))
+    throw std::invalid_argument(flag + ": at least " + range.least);
+  if (duration_ns > parse_duration(range.most))
+    throw std::invalid_argument(flag + ": at most " + range.most + ", as " + range.why_no_more);
+  return duration_ns;
+}
+
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
   for (size_t at = 0;;) {

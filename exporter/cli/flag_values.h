@@ -16,6 +16,14 @@ unsigned parse_number(const std::string& flag, const std::string& text, unsigned
 /// As parse_duration() takes it (base/duration.h).
 uint64_t parse_duration_flag(const std::string& flag, const std::string& text);
 
+/// What makes sense for a duration, in the words of a user.
+struct DurationRange {
+  const char* least;
+  const char* most;
+  const char* why_no_more;  ///< a clause for the refusal
+};
+uint64_t parse_duration_flag(const std::string& flag, const std::string& text, const DurationRange& range);
+
 /// The parts between commas; always one at least, and each may be empty.
 std::vector<std::string> split(const std::string& list);
 

@@ -8,6 +8,7 @@
 namespace looptap {
 
 int install(const InstallOptions& options) {
+  make_library_directory(options.directory);
   log(LogLevel::kInfo, "installed " + copy_probe_library(find_probe_library(), options.directory));
   return EXIT_SUCCESS;
 }

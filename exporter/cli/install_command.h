@@ -1,4 +1,5 @@
-// `looptap install`: the probe's library into a directory, such as a volume that containers share.
+// `looptap install`: the probe's library into a directory, such as a volume that containers share. The directory is made where it is missing;
+// its parent is not, as that is a word misspelt.
 //
 // Errors: std::runtime_error with one line.
 #pragma once

@@ -15,7 +15,9 @@ struct InstallOptions {
 
 class InstallFlags {
  public:
-  void declare(FlagSet& set) { set.add_argument("DIR", options_.directory, "an existing directory"); }
+  void declare(FlagSet& set) {
+    set.add_argument("DIR", options_.directory, "a directory; made if only it is missing");
+  }
   InstallOptions check() const { return options_; }
 
  private:

@@ -11,8 +11,11 @@ namespace looptap {
 
 namespace {
 
-constexpr uint64_t kMinWindow_ns = 1'000'000'000;  // 12 ticks of 83 ms
-constexpr uint64_t kMinStallThreshold_ns = 1'000'000;
+// At least 12 ticks of 83 ms.
+constexpr DurationRange kWindow = {
+    "1s", "1h", "what was in it is kept in memory, for each loop (Prometheus keeps what is older)"};
+constexpr DurationRange kStallThreshold = {"1ms", "1h", "histograms end at 4096 s"};
+constexpr DurationRange kBound = {"0s", "1h", "histograms end at 4096 s"};
 constexpr size_t kMaxBounds = 100;
 
 std::vector<double> parse_quantiles(const std::string& text) {
@@ -33,7 +36,7 @@ std::vector<double> parse_quantiles(const std::string& text) {
 Bounds parse_bounds(const std::string& text) {
   Bounds bounds;
   for (const std::string& part : split(text))
-    bounds.push_back(parse_duration_flag("--latency.buckets", part));
+    bounds.push_back(parse_duration_flag("--latency.buckets", part, kBound));
   if (bounds.size() > kMaxBounds) throw std::invalid_argument("--latency.buckets: more than 100 bounds");
   if (bounds.front() == 0 || !std::is_sorted(bounds.begin(), bounds.end(), std::less_equal<>()))
     throw std::invalid_argument(
@@ -52,13 +55,10 @@ void LatencyFlags::declare(FlagSet& set) {
 
 LatencyOptions LatencyFlags::check() const {
   LatencyOptions options;
-  options.window_ns = parse_duration_flag("--latency.window", window_);
-  if (options.window_ns < kMinWindow_ns) throw std::invalid_argument("--latency.window: at least 1s");
+  options.window_ns = parse_duration_flag("--latency.window", window_, kWindow);
   options.quantiles = parse_quantiles(quantiles_);
   options.bounds_ns = parse_bounds(buckets_);
-  options.stall_threshold_ns = parse_duration_flag("--stall.threshold", stall_threshold_);
-  if (options.stall_threshold_ns < kMinStallThreshold_ns)
-    throw std::invalid_argument("--stall.threshold: at least 1ms");
+  options.stall_threshold_ns = parse_duration_flag("--stall.threshold", stall_threshold_, kStallThreshold);
   return options;
 }
 

@@ -13,10 +13,10 @@
 namespace looptap {
 
 struct LatencyOptions {
-  uint64_t window_ns = 0;           ///< at least 1 s
+  uint64_t window_ns = 0;           ///< from 1 s to 1 h
   std::vector<double> quantiles;    ///< from 0 to 1, rising
   Bounds bounds_ns;                 ///< above 0, rising
-  uint64_t stall_threshold_ns = 0;  ///< at least 1 ms
+  uint64_t stall_threshold_ns = 0;  ///< from 1 ms to 1 h
 };
 
 class LatencyFlags {

@@ -31,6 +31,13 @@ std::vector<Command> commands() {
   };
 }
 
+/// Where the flags are told: "looptap run --help".
+std::string help_for(int argc, char** argv) {
+  for (const Command& command : commands())
+    if (argc > 1 && command.name == argv[1]) return "looptap " + command.name + " --help";
+  return "looptap --help";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -43,9 +50,9 @@ int main(int argc, char** argv) {
     const Request request = parse_command_line(commands(), argc, argv);
     if (request.run) return request.run();
     fputs(request.text.c_str(), stdout);
-    return EXIT_SUCCESS;
+    return request.status;
   } catch (const std::invalid_argument& error) {
-    log(LogLevel::kError, std::string(error.what()) + " (see looptap --help)");
+    log(LogLevel::kError, error.what() + (" (see " + help_for(argc, argv) + ")"));
     return kUsage;
   } catch (const std::exception& error) {
     log(LogLevel::kError, error.what());

@@ -56,6 +56,13 @@ std::string find_probe_library() {
                            installed.string() + " is there");
 }
 
+void make_library_directory(const std::string& directory) {
+  if (mkdir(directory.c_str(), kMode) == 0)
+    chmod(directory.c_str(), kMode);  // past the umask
+  else if (errno != EEXIST)
+    throw failure("cannot make " + directory);
+}
+
 std::string copy_probe_library(const std::string& library, const std::string& directory) {
   const std::vector<char> bytes = read_all(library);
   if (bytes.empty()) throw std::runtime_error("cannot read " + library);

@@ -11,6 +11,9 @@ namespace looptap {
 /// \throws std::runtime_error when there is none.
 std::string find_probe_library();
 
+/// Makes a directory that every user may read, unless something is there. \throws std::runtime_error
+void make_library_directory(const std::string& directory);
+
 /// Copies the library into an existing directory, atomically: whoever loads it meanwhile gets the old one or
 /// the new one, whole. Where the very same library is there it is left alone, and nothing need be writable.
 /// \return the file's path. \throws std::runtime_error

@@ -6,6 +6,13 @@
 
 namespace looptap {
 
+namespace {
+
+constexpr DurationRange kLinger = {"0s", "24h",
+                                   "every process that dies in it stays in memory and on /metrics"};
+
+}  // namespace
+
 void SegmentsFlags::declare(FlagSet& set) {
   set.add("--segments.dir", directory_, "DIR",
           "the segment directory [LOOPTAP_DIR, or " +
@@ -21,7 +28,7 @@ SegmentsOptions SegmentsFlags::check() const {
   if (options.directory.empty())
     if (const char* environment = getenv("LOOPTAP_DIR")) options.directory = environment;
   if (options.directory.empty()) options.directory = default_directory_;
-  options.linger_ns = parse_duration_flag("--segments.linger", linger_);
+  options.linger_ns = parse_duration_flag("--segments.linger", linger_, kLinger);
   options.max_loops = parse_number("--segments.max-loops", max_loops_, 1'000'000);
   return options;
 }

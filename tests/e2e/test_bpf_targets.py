@@ -7,7 +7,7 @@ import subprocess
 
 from e2e.bpf_test import BpfTest, remove_cgroup
 from e2e.harness import (BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, STATIC_PLAIN_EPOLL,
-                         LooptapTest, make_folder, require_mount_namespaces, require_root, wait_until)
+                         LooptapTest, Metrics, make_folder, require_mount_namespaces, require_root, wait_until)
 from e2e.own_records import VictimTest
 
 needs = ('bpf',)
@@ -39,6 +39,21 @@ class Targets(BpfTest, VictimTest):
         metrics = self.measure(targets=[f'pid:{program.pid}' for program in programs])
         for program in programs:
             wait_until(lambda: self.waits(metrics, program) > 10, 'it is measured')
+
+    def test_pids_as_a_shell_puts_them(self):
+        """The command of docs/ebpf.md, with two of a name, quoted and not."""
+        name = f'many-{os.getpid()}'[:15]
+        interpreter = self.folder / name
+        interpreter.symlink_to(PYTHON)
+        programs = [self.start([interpreter, PROGRAMS / 'asyncio_ticks.py', '100000']) for _ in range(2)]
+        wait_until(lambda: all(open(f'/proc/{program.pid}/comm').read().strip() == name for program in programs),
+                   'they have their name')
+        for target in 'pid:$(pgrep -x "$0")', '"pid:$(pgrep -x "$0")"':
+            script = f'exec "$1" serve --web.listen-address=127.0.0.1:0 --segments.dir="$2" --bpf.target={target} --bpf.hook=auto'
+            metrics = Metrics(self.start(['sh', '-c', script, name, LOOPTAP, self.segments]))
+            for program in programs:
+                wait_until(lambda: self.waits(metrics, program) > 10, 'it is measured')
+            metrics.program.stop()
 
     def test_comm_of_a_running_process_and_of_a_new_one(self):
         name = f'ticks-{os.getpid()}'[:15]

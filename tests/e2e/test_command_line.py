@@ -11,7 +11,9 @@ WRONG = {
     'unknown_flag': ([*SERVE, '--nonsense'], '--nonsense'),
     'unknown_flag_of_run': (['run', '--nonsense', '--', 'true'], '--nonsense'),
     'unknown_subcommand': (['nonsense'], 'nonsense'),
-    'no_subcommand': ([], 'ubcommand'),
+    'program_without_run': (['node', 'app.js'], 'looptap run [flags] -- '),
+    'version_by_another_flag': (['-v'], 'looptap --version'),
+    'flag_before_the_command': (['--log.level=warn', 'serve'], 'comes first'),
     'superfluous_argument': ([*SERVE, 'nonsense'], 'nonsense'),
     'flag_without_its_value': ([*SERVE, '--latency.window'], '--latency.window'),
 
@@ -23,6 +25,10 @@ WRONG = {
     'duration_with_a_blank': ([*SERVE, '--latency.window=5 s'], '--latency.window'),
     'duration_of_several_lines': ([*SERVE, '--latency.window=5s\n6s'], '--latency.window'),
     'endless_duration': ([*SERVE, '--latency.window=' + '9' * 400 + 's'], '--latency.window'),
+    'window_over_an_hour': ([*SERVE, '--latency.window=1000h'], 'memory'),
+    'linger_of_days': ([*SERVE, '--segments.linger=100h'], 'memory'),
+    'stall_threshold_over_the_histograms_end': ([*SERVE, '--stall.threshold=2h'], '4096 s'),
+    'bucket_over_the_histograms_end': ([*SERVE, '--latency.buckets=1ms,2h'], '4096 s'),
     'infinite_duration': ([*SERVE, '--latency.window=infs'], '--latency.window'),
     'window_of_zero': ([*SERVE, '--latency.window=0s'], '--latency.window'),
     'linger_without_unit': ([*SERVE, '--segments.linger=5'], '--segments.linger'),
@@ -60,6 +66,12 @@ WRONG = {
     'no_name_to_install_into': ([*SERVE, '--install.dir='], '--install.dir'),
     'nowhere_to_install_into': ([*SERVE, '--install.dir=/nonexistent'], '/nonexistent'),
     'file_to_install_into': ([*SERVE, '--install.dir=/dev/null'], '/dev/null'),
+    'hook_without_a_target': ([*SERVE, '--bpf.hook=tracepoint'], '--bpf.target=all'),
+    'loops_without_a_target': ([*SERVE, '--bpf.max-loops=7'], '--bpf.target=all'),
+    'event_queue_without_a_target': ([*SERVE, '--bpf.event-queue'], '--bpf.target=all'),
+    'target_of_no_process': ([*SERVE, '--bpf.target=pid:'], 'pid:N'),
+    'target_of_run': (['run', '--bpf.target=all', '--', 'true'], 'looptap serve --bpf.target=all'),
+
     'install_dir_of_run': (['run', '--install.dir=/tmp', '--', 'true'], '--install.dir'),
 
     'run_without_a_command': (['run'], 'command'),
@@ -123,6 +135,17 @@ class CommandLine(LooptapTest):
             self.assertEqual(status, 0, program)
             self.assertIn(mention, program.out)
             self.assertEqual(program.err, '')
+
+    def test_nothing_at_all_gets_help(self):
+        program, status = self.looptap([])
+        self.assertEqual((status, program.err), (2, ''), program)
+        for command in 'run', 'serve', 'install', 'inject':
+            self.assertIn(f'looptap {command} ', program.out)
+
+    def test_wrong_flag_is_told_where_flags_are(self):
+        for arguments, mention in (['nonsense'], '(see looptap --help)'), (['serve', '-x'], '(see looptap serve --help)'):
+            program, _ = self.looptap(arguments)
+            self.assertIn(mention, program.err)
 
     def test_right_flags_are_taken(self):
         metrics = self.serve('--latency.window=1m30s', '--latency.quantiles=0.999,0.5',

@@ -27,6 +27,17 @@ class Install(LooptapTest):
         self.assertEqual(self.library.read_bytes(), PROBE.read_bytes())
         self.assertEqual(self.library.stat().st_mode & 0o555, 0o555)
 
+    def test_makes_the_folder_where_it_is_missing(self):
+        self.target.rmdir()
+        self.install(umask=0o077)
+        self.assertEqual(self.library.read_bytes(), PROBE.read_bytes())
+        self.assertEqual(self.target.stat().st_mode & 0o777, 0o755)
+
+    def test_leaves_the_mode_of_a_folder_that_is_there(self):
+        self.target.chmod(0o700)
+        self.install()
+        self.assertEqual(self.target.stat().st_mode & 0o777, 0o700)
+
     def test_leaves_no_other_file(self):
         self.install()
         self.install()

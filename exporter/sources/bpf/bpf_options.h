@@ -26,7 +26,8 @@ struct BpfTargets {
   bool empty() const { return pids.empty() && names.empty() && cgroups.empty() && !all; }
 };
 
-/// \param texts each pid:N, comm:NAME, cgroup:PATH or all.
+/// \param texts each pid:N (or several numbers, separated by commas or blanks), comm:NAME, cgroup:PATH or all; behind a pid:N a bare
+/// number is one more.
 /// \throws std::invalid_argument with one clear line.
 BpfTargets parse_bpf_targets(const std::vector<std::string>& texts);
 

@@ -11,7 +11,7 @@ namespace {
 struct Options {
   std::string text;
   std::optional<std::string> maybe;
-  std::vector<std::string> list;
+  std::vector<std::string> list, words;
   bool on = false;
   std::string argument;
 };
@@ -29,6 +29,7 @@ class PaintFlags {
     set.add("--text", options_.text, "WORD", "a word");
     set.add("--maybe", options_.maybe, "WORD", "a word, or none");
     set.add("--list", options_.list, "WORD", "a word; repeatable");
+    set.add_words("--words", options_.words, "WORD", "words");
     set.add("--on", options_.on, "turn it on");
     set.add_argument("WALL", options_.argument, "what is painted");
   }
@@ -38,7 +39,7 @@ class PaintFlags {
   }
 
  private:
-  Options options_{"white", std::nullopt, {}, false, ""};
+  Options options_{"white", std::nullopt, {}, {}, false, ""};
 };
 
 struct Words {
@@ -49,6 +50,7 @@ class WrapFlags {
   void declare(FlagSet& set) {
     set.add_required("-f,--file", file_, "FILE", "a file");
     set.add_trailing_command(words_.words);
+    set.add_note("It is wrapped.");
   }
   Words check() const { return words_; }
 
@@ -81,6 +83,21 @@ TEST_CASE("a command gets its flags, and its status is the status") {
   CHECK(g_seen.text == "red");
   CHECK(g_seen.maybe == "");
   CHECK(g_seen.list == std::vector<std::string>{"a,b", "c"});
+  CHECK(g_seen.on);
+  CHECK(g_seen.argument == "north");
+}
+
+TEST_CASE("an empty command line gets help, and is no success") {
+  const Request request = parse(kCommands, {});
+  CHECK(contains(request.text, "looptap wrap -f FILE -- COMMAND"));
+  CHECK(request.status == 2);
+  CHECK(parse(kCommands, {"--help"}).status == 0);
+}
+
+TEST_CASE("a flag of words takes all of them, up to the next flag") {
+  run({"paint", "--words", "a", "b", "--on", "--words=c", "d", "--list=e", "north"});
+  CHECK(g_seen.words == std::vector<std::string>{"a", "b", "c", "d"});
+  CHECK(g_seen.list == std::vector<std::string>{"e"});
   CHECK(g_seen.on);
   CHECK(g_seen.argument == "north");
 }
@@ -124,13 +141,23 @@ TEST_CASE("help and version are for printing") {
   CHECK(contains(text({"--help"}), "  looptap wrap -f FILE -- COMMAND\n"));
   CHECK(contains(text({"paint", "--help"}), "--text WORD=white"));
   CHECK(contains(text({"wrap", "--help"}), "The command comes after --:"));
+  CHECK(contains(text({"wrap", "--help"}), "\nIt is wrapped.\n"));
+  CHECK(text({"help"}) == text({"--help"}));
+  CHECK(text({"help", "wrap"}) == text({"wrap", "--help"}));
 }
 
 TEST_CASE("a wrong command line gets one line") {
   const auto line = [](std::vector<std::string> words) { return refusal([&] { run(std::move(words)); }); };
-  CHECK(contains(line({}), "ubcommand"));
-  CHECK(line({"sing"}) == "unknown command \"sing\": it is paint or wrap");
-  CHECK(contains(line({"paint", "--nonsense", "north"}), "--nonsense"));
+  CHECK(line({"sing"}) ==
+        "unknown command \"sing\": it is paint or wrap; a program is started by looptap wrap -f FILE -- "
+        "COMMAND");
+  CHECK(line({"--on", "paint"}) ==
+        "\"--on\": the command comes first, and its flags behind it: paint or wrap");
+  CHECK(line({"--", "sh"}) == "no command before the --: it is paint or wrap");
+  for (const char* word : {"-v", "-V", "version"}) CHECK(contains(line({word}), "looptap --version"));
+  CHECK(line({"paint", "--nonsense", "north"}) == "paint has no flag --nonsense");
+  CHECK(line({"wrap", "-f", "x", "--text=red", "--", "sh"}) ==
+        "wrap has no flag --text, but this has: looptap paint --text=red");
   CHECK(contains(line({"paint", "--text"}), "--text"));
   CHECK(contains(line({"paint"}), "WALL"));
   CHECK(contains(line({"paint", "north", "south"}), "south"));

@@ -1,5 +1,6 @@
 // What the flags of the commands say.
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 
 #include "exporter/cli/inject_flags.h"
@@ -64,6 +65,45 @@ TEST_CASE("targets of eBPF") {
   CHECK(bpf.event_queue);
   CHECK(bpf.include_preloaded);
   CHECK(serve({"--bpf.target=all"}).exporter.bpf.targets.all);
+}
+
+TEST_CASE("several processes in one target, as pidof prints them, quoted or not") {
+  const auto pids = [](std::vector<std::string> flags) {
+    return serve(std::move(flags)).exporter.bpf.targets.pids;
+  };
+  for (const char* flag :
+       {"--bpf.target=pid:12 34 5", "--bpf.target=pid:12,34,5", "--bpf.target=pid:12, 34\n5\n"})
+    CHECK(pids({flag}) == std::vector<uint32_t>{12, 34, 5});
+  CHECK(pids({"--bpf.target=pid:12", "34", "5", "--log.level=warn"}) == std::vector<uint32_t>{12, 34, 5});
+  CHECK(pids({"--bpf.target", "pid:12", "34", "--bpf.target=pid:5"}) == std::vector<uint32_t>{12, 34, 5});
+  for (const std::vector<std::string>& flags : {std::vector<std::string>{"--bpf.target=comm:x", "34"},
+                                                {"--bpf.target=34"},
+                                                {"--bpf.target=pid:12", "x"},
+                                                {"--bpf.target=pid:12,x"},
+                                                {"--bpf.target=pid: "},
+                                                {"--bpf.target=all", "12"},
+                                                {"--bpf.target=pid:12 0"}})
+    CHECK_THROWS_AS(serve(flags), std::invalid_argument);
+}
+
+TEST_CASE("flags of eBPF that would do nothing are refused") {
+  for (const char* flag :
+       {"--bpf.hook=uprobe", "--bpf.max-loops=7", "--bpf.event-queue", "--bpf.include-preloaded"}) {
+    CHECK(refusal([&] { serve({flag}); }).ends_with("without --bpf.target, such as --bpf.target=all"));
+    CHECK_NOTHROW(serve({flag, "--bpf.target=all"}));
+  }
+}
+
+TEST_CASE("durations that make no sense are refused, and the largest that do are not") {
+  for (const auto& [flag, most] : {std::pair{"--latency.window=", "1h"},
+                                   {"--stall.threshold=", "1h"},
+                                   {"--latency.buckets=", "1h"},
+                                   {"--segments.linger=", "24h"}}) {
+    CHECK_NOTHROW(serve({flag + std::string(most)}));
+    CHECK(refusal([&, over = flag + std::string(most) + "1s"] {
+            serve({over});
+          }).starts_with(std::string(flag, strlen(flag) - 1) + ": at most " + most + ", as "));
+  }
 }
 
 TEST_CASE("without a target there is no eBPF") {
