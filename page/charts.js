@@ -60,6 +60,7 @@ const charts = (() => {
     options.axes = axes({
       splits: (u) => [0, ...TICKS.filter((seconds) => seconds >= 1e-3 && seconds <= u.scales.y.max)],
       values: (u, splits) => splits.map(roundText),
+      filter: (u, splits) => splits,  // else only powers of ten would have a name
     });
     // Where the pointer is; the latest ones while it is elsewhere.
     const at = (u, series, index) => u.data[series][index ?? u.data[0].length - 1];

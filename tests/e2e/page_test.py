@@ -120,6 +120,14 @@ class PageTest(LooptapTest):
         wait_until(lambda: 'ready' in started.out, f'{started} is ready')
         return started
 
+    def away(self, name, seconds):
+        """A loop that has been frozen for long: it is written down in a segment."""
+        writer = self.start([PYTHON, '-B', PROGRAMS / 'writes_segment.py', self.segments, f'--name={name}',
+                             f'--away={seconds}'], stdin=subprocess.PIPE)
+        wait_until(lambda: 'ready' in writer.out, f'{writer} is ready')
+        wait_until(lambda: any(loop['process'] == name and loop['frozen'] for loop in self.api()['loops']),
+                   f'{name} is seen')
+
     def freeze(self, program, seconds):
         program.say(str(seconds))
         wait_until(lambda: any(loop['frozen'] for loop in self.api()['loops']), 'a loop is frozen')

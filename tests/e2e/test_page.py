@@ -95,14 +95,6 @@ class Frozen(PageTest):
 
 
 class Long(PageTest):
-    """Loops that have been away for long: whole ones are written down in a segment."""
-
-    def away(self, name, seconds):
-        writer = self.start([PYTHON, '-B', PROGRAMS / 'writes_segment.py', self.segments, f'--name={name}',
-                             f'--away={seconds}'], stdin=subprocess.PIPE)
-        wait_until(lambda: 'ready' in writer.out, f'{writer} is ready')
-        wait_until(lambda: any(loop['process'] == name and loop['frozen'] for loop in self.api()['loops']),
-                   f'{name} is seen')
 
     def test_durations_are_written_in_one_way(self):
         self.away('long', 1157)
@@ -120,6 +112,24 @@ class Long(PageTest):
                          list(expected.values()))
         self.assertEqual(self.browser.run('return [1e-5, 0.01, 1, 60, 90.5, 600, 3600, 3660].map(charts.roundText)'),
                          ['10 µs', '10 ms', '1 s', '60 s', '90.5 s', '10 min', '1 h', '1 h 1 min'])
+
+    def test_every_line_of_a_chart_has_its_duration(self):
+        self.away('long', 1157)
+        self.show()
+        self.browser.run('''
+            window.written = [];
+            const write = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function(text, ...more) {
+              written.push(text);
+              write.call(this, text, ...more);
+            };''')
+
+        def written():
+            self.browser.run('dispatchEvent(new Event("resize"))')
+            return self.browser.run('return written')
+        # Both charts: what has a line at ten minutes. An hour is in the heat map alone.
+        wait_until(lambda: written().count('1 h') and written().count('10 min') > written().count('1 h'), 'both are drawn')
+        self.assertNotIn('–', written())
 
     # The heat map's rows from below in which it says that an iteration goes on, of how many.
     ALARMED = '''
@@ -217,9 +227,10 @@ class Looks(PageTest):
 
     def test_nothing_is_wider_than_a_phone(self):
         self.start_asyncio(LOOPTAP_NAME='a-long-name-without-a-space-in-it-' * 4)
+        self.away('long', 3590)
         for width in 320, 390, 768:
             self.show(width=width)
-            wait_until(lambda: len(self.rows()) == 3, 'all loops are shown')
+            wait_until(lambda: len(self.rows()) == 4, 'all loops are shown')
             wait_until(lambda: len(self.browser.run(self.INKED)) == 2, 'both charts are drawn')
             self.assertEqual(self.browser.run(
                 'return [innerWidth, document.documentElement.scrollWidth]'), [width, width])
