@@ -612,6 +612,7 @@ install-host: ## manual, pages, systemd's unit and examples alone
 	install -m 644 -t '$(doc_dir)/docs/benchmarks' docs/benchmarks/*.svg
 	install -m 644 -t '$(doc_dir)/deploy' deploy/page.png
 	install -D -m 644 deploy/man/looptap.1 '$(DESTDIR)$(PREFIX)/share/man/man1/looptap.1'
+	install -D -m 644 deploy/valgrind/looptap.supp '$(DESTDIR)$(PREFIX)/share/looptap/looptap.supp'
 	install -D -m 644 deploy/systemd/looptap.tmpfiles.conf '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/looptap.conf'
 	$(call install_with_prefix,deploy/systemd/looptap.service.in,$(DESTDIR)$(UNIT_DIR)/looptap.service)
 	$(call install_with_prefix,deploy/systemd/service-drop-in.conf.in,$(doc_dir)/examples/service-drop-in.conf)

@@ -70,6 +70,11 @@ class MakeInstall(LooptapTest):
         for page in pages:
             self.assertEqual(list(broken_links(page, page.read_text())), [], page)
 
+    def test_suppressions_lie_where_the_page_says(self):
+        page = (self.root / 'usr/share/doc/looptap/docs/limits.md').read_text()
+        named = re.search(r'--suppressions=(/\S+?)`', page)[1]
+        self.assertIn('liblooptap.so', (self.root / named[1:]).read_text())
+
     def test_systemd_accepts_the_unit(self):
         verified = self.analyze('verify', '--man=no', 'looptap.service')
         self.assertEqual((verified.returncode, verified.stderr), (0, ''))
