@@ -258,6 +258,26 @@ class OneSidecar(unittest.TestCase):
 
 class Examples(unittest.TestCase):
 
+    def test_a_quota_has_nothing_against_the_sidecar(self):
+        """It refuses what lacks one of these; everything that adds a sidecar adds this one."""
+        for name in 'sidecar', 'classic-sidecar':
+            spec = pod_spec(object_of((KUBERNETES / name / f'{name}.yaml').read_text(), 'Deployment'))
+            ours = [one for one in spec['initContainers'] + spec['containers'] if one['name'].startswith('looptap')]
+            self.assertEqual({(one['name'], kind): set(one['resources'][kind]) for one in ours for kind in one['resources']},
+                             {(one['name'], kind): {'cpu', 'memory'} for one in ours for kind in ('limits', 'requests')})
+
+    def test_the_daemonset_is_asked_often_until_it_is_ready(self):
+        [container] = pod_spec(object_of((KUBERNETES / 'daemonset/daemonset.yaml').read_text(), 'DaemonSet'))['containers']
+        probe = container['startupProbe']
+        self.assertEqual((probe['periodSeconds'], probe['httpGet']), (1, container['readinessProbe']['httpGet']))
+        self.assertGreater(probe['initialDelaySeconds'], 0)
+
+    def test_commands_name_the_namespace(self):
+        commands = [line for path in KUBERNETES.rglob('*.yaml') if 'sidecar' in path.name or 'several' in path.name
+                    for line in path.read_text().splitlines() if 'kubectl port-forward' in line]
+        self.assertGreater(len(commands), 2)
+        self.assertEqual([line for line in commands if ' -n looptap-example ' not in line], [])
+
     def test_their_node_ends_when_it_is_told_to(self):
         """As pid 1 of its container, which takes no signal that it has not asked for."""
         require_root('makes PID namespaces')
