@@ -12,6 +12,7 @@
 #include "exporter/cli/install_command.h"
 #include "exporter/cli/run_command.h"
 #include "exporter/cli/serve_command.h"
+#include "exporter/launch/given_descriptors.h"
 
 namespace {
 
@@ -41,6 +42,7 @@ std::string help_for(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_descriptors();
   // One heap, or each thread that ever served a scrape would keep one of its own (tried: 540 MiB for 1,000 loops).
   mallopt(M_ARENA_MAX, 1);
   // Bodies and vectors come from it, too, and what a scrape needed stays for the next one.

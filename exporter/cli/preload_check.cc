@@ -22,8 +22,9 @@ bool is_executable_file(const std::string& path) {
 /// The interpreter that a "#!" line names, with its first argument where it is env(1); else empty.
 std::string interpreter_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string line;
-  if (file.get() != '#' || file.get() != '!' || !std::getline(file, line)) return "";
+  char line[256] = {};  // as much as the kernel looks at
+  if (file.get() != '#' || file.get() != '!') return "";
+  file.getline(line, sizeof line);
   std::istringstream words(line);
   std::string interpreter, argument;
   words >> interpreter >> argument;
@@ -64,13 +65,13 @@ std::string find_command(const std::string& command) {
 
 std::string preload_blocker(const std::string& path) {
   std::string program = path;
-  for (int depth = 0; depth < 4; depth++) {
+  for (int depth = 0; depth < 4 && is_executable_file(program); depth++) {
     const std::string interpreter = interpreter_of(program);
     if (interpreter.empty()) break;
     program = interpreter;
   }
   struct stat facts;
-  if (stat(program.c_str(), &facts)) return "";
+  if (stat(program.c_str(), &facts) || !S_ISREG(facts.st_mode)) return "";
   const bool other_user = (facts.st_mode & S_ISUID && facts.st_uid != geteuid()) ||
                           (facts.st_mode & S_ISGID && facts.st_gid != getegid());
   if (other_user) return program + " is set-uid or set-gid, so the loader ignores LD_PRELOAD";

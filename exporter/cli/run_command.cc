@@ -40,7 +40,7 @@ void print_table(LoopMonitor& monitor) noexcept {
   try {
     const std::string text = loop_table(monitor.snapshot());
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-  } catch (const std::exception& error) {
+  } catch (...) {
     // There is nobody to tell who has not been told already.
   }
 }

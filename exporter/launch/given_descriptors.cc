@@ -45,11 +45,13 @@ bool holds_posix_lock(int fd) {
 
 }  // namespace
 
-GivenDescriptors::GivenDescriptors() : given_(list_given()) {
+void occupy_standard_descriptors() {
   int fd;
   while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO) continue;
   if (fd >= 0) close(fd);
 }
+
+GivenDescriptors::GivenDescriptors() : given_(list_given()) {}
 
 void GivenDescriptors::leave_to_program() const {
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -7,10 +7,13 @@
 
 namespace looptap {
 
+/// Where 0, 1 or 2 is closed, a socket of ours would become it, and log lines would go to whoever is at its other end. /dev/null
+/// becomes it instead; exec closes that, so that a program finds closed what was.
+void occupy_standard_descriptors();
+
 class GivenDescriptors {
  public:
-  /// Makes sure that no file of ours becomes 0, 1 or 2 where one of them is closed: a log line would be written into it. The
-  /// program finds it closed all the same.
+  /// Those that are open now, but for what exec closes.
   GivenDescriptors();
 
   /// Once the program's process has them: gives up all but stderr, so that a pipe ends, and a lock is free, when the program

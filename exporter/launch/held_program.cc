@@ -74,6 +74,7 @@ HeldProgram::HeldProgram(const std::vector<std::string>& command, ProgramEnviron
 
 HeldProgram::~HeldProgram() {
   if (go_ >= 0) {
+    kill(pid_, SIGKILL);  // it may be stopped
     close(go_);
     waitpid(pid_, nullptr, 0);
   }

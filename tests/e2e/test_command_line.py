@@ -1,8 +1,9 @@
 """What the user wrote wrongly: one clear line on stderr, exit status 2, nothing on stdout."""
 
+import os
 import socket
 
-from e2e.harness import LOOPTAP, PLAIN_EPOLL, LooptapTest
+from e2e.harness import LOOPTAP, PLAIN_EPOLL, LooptapTest, wait_until
 
 SERVE = ['serve', '--web.listen-address=127.0.0.1:0']
 
@@ -146,6 +147,19 @@ class CommandLine(LooptapTest):
         for arguments, mention in (['nonsense'], '(see looptap --help)'), (['serve', '-x'], '(see looptap serve --help)'):
             program, _ = self.looptap(arguments)
             self.assertIn(mention, program.err)
+
+    def test_closed_stderr_becomes_no_socket(self):
+        """Or log lines would go to whoever is at its other end."""
+        exporter = self.start(['sh', '-c', 'exec "$0" "$@" <&- >&- 2>&-', LOOPTAP, *SERVE, f'--segments.dir={self.segments}'],
+                              environment=self.environment())
+        wait_until(lambda: self.listens(exporter.pid), f'{exporter} listens')
+        self.assertEqual([os.readlink(f'/proc/{exporter.pid}/fd/{fd}') for fd in range(3)], 3 * ['/dev/null'])
+
+    @staticmethod
+    def listens(pid):
+        links = [os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')
+                 if os.path.islink(f'/proc/{pid}/fd/{fd}')]
+        return any(link.startswith('socket:') for link in links)
 
     def test_right_flags_are_taken(self):
         metrics = self.serve('--latency.window=1m30s', '--latency.quantiles=0.999,0.5',

@@ -1,10 +1,12 @@
 """looptap run: the command as if it had been started alone, measured, and a table at its end."""
 
+import fcntl
 import os
+import select
 import signal
 import subprocess
 
-from e2e.harness import COUNT_WAITS, PLAIN_EPOLL, PROGRAMS, PYTHON, Metrics, wait_until
+from e2e.harness import COUNT_WAITS, DEADLINE, PLAIN_EPOLL, PROGRAMS, PYTHON, Metrics, wait_until
 from e2e.run_test import RunTest
 
 
@@ -78,6 +80,23 @@ class Command(RunTest):
                    'os.path.exists("/proc/self/fd/" + fd)])']
         alone, program = self.run_program(listing), self.finish(listing)
         self.assertEqual(program.out, alone.out)
+
+    def test_alone_has_what_it_was_given(self):
+        """What it closes is closed for good: a pipe ends, and a lock is free, while it runs on."""
+        lock = open(self.folder / 'lock', 'w')
+        self.addCleanup(lock.close)
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Two descriptors of one open file: the lock is held for as long as one of them is open.
+        script = f'exec {write_end}>&- {lock.fileno()}>&- >&- <&-; echo closed >&2; exec sleep 60'
+        program = self.run_under(['bash', '-c', script], pass_fds=[write_end, lock.fileno()])
+        os.close(write_end)
+        lock.close()
+        wait_until(lambda: 'closed' in program.err, 'it has closed them')
+        self.assertTrue(select.select([read_end], [], [], DEADLINE)[0], 'somebody keeps the pipe')
+        with open(self.folder / 'lock') as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_keeps_what_is_preloaded_already(self):
         program = self.finish([PLAIN_EPOLL, '50'], preload=[COUNT_WAITS])
