@@ -1,8 +1,21 @@
 """What the tests of `looptap run` have in common."""
 
+import os
 import re
+import unittest
 
-from e2e.harness import LOOPTAP, LooptapTest
+from e2e.harness import BUILD, LOOPTAP, LooptapTest
+
+TELLS = BUILD / 'tests/victims/tells_signals'
+
+
+def child_of(pid):
+    path = f'/proc/{pid}/task/{pid}/children'
+    if not os.path.exists(path):
+        raise unittest.SkipTest(f'this kernel has no {path}')
+    with open(path) as file:
+        [child] = file.read().split()
+    return int(child)
 
 
 class RunTest(LooptapTest):

@@ -9,8 +9,7 @@ import signal
 import tempfile
 
 from e2e.harness import LOOPTAP, NOBODY, PROBE, SHARED_MEMORY, require_root, wait_until
-from e2e.run_test import RunTest
-from e2e.test_run_signals import child_of
+from e2e.run_test import RunTest, child_of
 
 
 class Abandoned(RunTest):

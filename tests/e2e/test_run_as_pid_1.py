@@ -4,8 +4,7 @@ import subprocess
 import unittest
 
 from e2e.harness import DEADLINE, LOOPTAP, PROGRAMS, PYTHON, find_program, wait_until
-from e2e.run_test import RunTest
-from e2e.test_run_signals import TELLS, child_of
+from e2e.run_test import TELLS, RunTest, child_of
 
 AS_PID_1 = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child']
 WAITS_FOR_ITS_CHILD_ALONE = 'import subprocess, sys; sys.exit(subprocess.Popen(sys.argv[1:]).wait())'

@@ -10,6 +10,7 @@ import signal
 import termios
 
 from e2e.harness import LOOPTAP, PYTHON, LooptapTest, find_program, wait_until
+from e2e.run_test import TELLS
 
 # Suspends itself as a program does that has the keyboard for itself and finds Ctrl-Z among its keys.
 SUSPENDS_ITSELF = 'import os, signal; print("begun", flush=True); os.kill(os.getpid(), signal.SIGTSTP); print("done", flush=True)'
@@ -24,13 +25,6 @@ signal.signal(signal.SIGTSTP, stop)
 print("begun", flush=True)
 input()
 '''
-COUNTS_CONT = '''
-import signal
-signal.signal(signal.SIGCONT, lambda *_: print("continued", flush=True))
-print("begun", flush=True)
-while (line := input()) != "end": print("read " + line, flush=True)
-'''
-PROMPT = 'PROMPT-{}>'
 
 
 class Shell:
@@ -45,7 +39,6 @@ class Shell:
         os.set_blocking(self.terminal, False)
         self.screen = ''
         self.seen = 0    # how much of the screen has been waited for
-        self.prompts = 0
         environment = test.environment(PS1='PROMPT-\\#>', TERM='dumb', HISTFILE='/dev/null', LC_ALL='C',
                                        RUN=f'{LOOPTAP} run --')
         del environment['LOOPTAP_DIR']
@@ -190,19 +183,18 @@ class JobControl(LooptapTest):
         self.shell.expect(r'PROMPT-\d+>')
 
     def test_fg_continues_it_once(self):
-        (self.folder / 'script').write_text(COUNTS_CONT)
-        self.job(f'{PYTHON} {self.folder}/script')
-        self.shell.expect('begun\n')
+        self.job(f'{TELLS} stop')
+        self.shell.expect('ready\n')
         self.shell.type('\x1a')
         self.shell.expect(r'PROMPT-\d+>')
         self.shell.command('fg')
-        self.shell.expect('continued\n')
+        self.shell.expect('18 by')
         before = self.shell.seen
-        self.shell.command('word')
-        self.shell.expect('read word\n')
-        self.shell.command('end')
+        self.shell.command('group 10')
+        self.shell.expect('10 by')
+        self.shell.command('group 15')
         self.shell.expect(r'PROMPT-\d+>')
-        self.assertNotIn('continued', self.shell.screen[before:])
+        self.assertNotIn('18 by', self.shell.screen[before:])
 
     def test_shell_within(self):
         self.job('bash --norc --noediting -i')

@@ -8,12 +8,10 @@ import signal
 import struct
 import subprocess
 import termios
-import unittest
 
-from e2e.harness import BUILD, wait_until
-from e2e.run_test import RunTest
+from e2e.harness import wait_until
+from e2e.run_test import TELLS, RunTest, child_of
 
-TELLS = BUILD / 'tests/victims/tells_signals'
 # Those that can be caught and that libc does not keep for itself.
 EVERY_SIGNAL = sorted(set(range(1, 65)) - {signal.SIGKILL, signal.SIGSTOP, 32, 33})
 
@@ -85,7 +83,8 @@ class Signals(SignalsTest):
     def test_kill_looptap_as_they_kill_the_command(self):
         for number in signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM, signal.SIGSEGV, signal.SIGRTMIN:
             with self.subTest(number):
-                program = self.run_under(['sh', '-c', 'echo "$LOOPTAP_DIR"; exec sleep 60'])
+                program = self.run_under(['sh', '-c', 'echo "$LOOPTAP_DIR"; exec sleep 60'],
+                                         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
                 directory = wait_until(lambda: program.out.strip(), 'it says where')
                 child = child_of(program.pid)
                 self.assertEqual(program.stop(number), -number)
@@ -134,12 +133,3 @@ class Terminal(SignalsTest):
         self.assertEqual({line.split()[0] for line in self.told(program)[1:]}, {'1', '18'}, program)
         program.process.send_signal(signal.SIGTERM)
         self.assertEqual(program.wait(), 9, program)
-
-
-def child_of(pid):
-    path = f'/proc/{pid}/task/{pid}/children'
-    if not os.path.exists(path):
-        raise unittest.SkipTest(f'this kernel has no {path}')
-    with open(path) as file:
-        [child] = file.read().split()
-    return int(child)

@@ -1,5 +1,5 @@
-/* tells_signals: prints each signal that it gets, "NUMBER by PID" and ", value N" where it has one, "ready" before the first. SIGTERM
- * ends it, with status 9; a line on its stdin "parent N" or "group N" makes it send N there. */
+/* tells_signals [stop]: prints each signal that it gets, "NUMBER by PID" and ", value N" where it has one, "ready" before the first. SIGTERM
+ * ends it, with status 9; with "stop" SIGTSTP stops it, after it has told. A line on its stdin "parent N" or "group N" makes it send N there. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
@@ -18,7 +18,8 @@ static int take_command(void) {
   return 1;
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+  (void)argv;
   setvbuf(stdout, NULL, _IOLBF, 0);
   sigset_t all;
   sigfillset(&all);
@@ -35,6 +36,7 @@ int main(void) {
     printf("%u by %u", info.ssi_signo, info.ssi_pid);
     if (info.ssi_code == SI_QUEUE) printf(", value %d", info.ssi_int);
     puts("");
+    if (info.ssi_signo == SIGTSTP && argc > 1) raise(SIGSTOP);
     if (info.ssi_signo == SIGTERM) return 9;
   }
 }
