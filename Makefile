@@ -52,7 +52,7 @@ check: check-rooms ## run T, say T=unit.latency or T=e2e.test_web, after buildin
 	tests/run --make $(T)
 
 # What `make test` leaves to a target of its own, as it takes minutes, a browser, other machines or the network.
-other_tests := check-format test-sanitizers test-page test-fuzz test-manifests test-admission test-deb test-pods \
+other_tests := check-format test-sanitizers test-page test-fuzz test-faults test-manifests test-admission test-deb test-pods \
   test-aarch64 test-image-arm64 test-suites test-vm
 test-all: ## run everything that there is (an hour); what fails is told at the end
 	+@failed=; for each in test $(other_tests); do $(MAKE) --no-print-directory $$each || failed="$$failed $$each"; done; \
@@ -495,6 +495,19 @@ $(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/exporter.flags | fuzz_deps
 	@mkdir -p $(@D) $(dir $(depfile))
 	$(Q)$(CLANGXX) -fsanitize=fuzzer-no-link $(fuzz_flags) $(defines) $(depflags) -c $< -o $@
 .PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/fuzz/obj/%.o
+
+# ---- Faults: calls of malloc, open, read and more that fail, each in its turn --------------------------------------
+
+.PHONY: test-faults
+
+victims: $(BUILD)/tests/faults/looks
+$(BUILD)/tests/faults/looks: $$(call objects_of,tests/faults/looks.cc)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $^ -o $@ $(exporter_libs)
+
+test-faults: build victims ## let every call that `looptap serve` makes as it starts fail, one after another (minutes)
+	LOOPTAP_TEST_ALL_FAULTS=1 tests/run e2e.test_faults
 
 # ---- Other people's test suites, with and without the probe --------------------------------------------------------
 

@@ -6,10 +6,15 @@
 namespace looptap {
 
 void MonotonicCounters::clamp(uint64_t key, LatencyHistogram& latency, LoopScalars& scalars) {
-  const auto [place, is_new] = shown_.try_emplace(key);
+  auto place = shown_.find(key);
+  if (place == shown_.end()) {
+    // With all that it holds, or not at all: what is half made would be compared with at the next scrape.
+    place = shown_.emplace(key, Shown{latency, {}, true}).first;
+  } else {
+    latency.raise_to(place->second.latency);
+    place->second.latency = latency;
+  }
   Shown& shown = place->second;
-  if (!is_new) latency.raise_to(shown.latency);
-  shown.latency = latency;
   for (size_t i = 0; i < std::size(kLoopScalars); i++) {
     if (kLoopScalars[i].interval != Interval::kOpen) continue;
     scalars[i] = shown.scalars[i] = std::max(scalars[i], shown.scalars[i]);

@@ -36,10 +36,10 @@ bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR || error == EAGAIN;
 }
 
-void tell_of_shortage(int error, const std::string& what) noexcept {
+void tell_of_shortage(int error, std::string_view what) noexcept {
   series().of(error).increment();
   static LimitedLog shortages(LogLevel::kWarn, "what is short");
-  shortages.write([&] { return what + ": " + strerror(error) + "; it is tried again"; });
+  shortages.write([&] { return std::string(what) + ": " + strerror(error) + "; it is tried again"; });
 }
 
 Shortage::Shortage(int error, const std::string& what) : std::runtime_error(what + ": " + strerror(error)) {

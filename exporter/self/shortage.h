@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace looptap::self {
 
@@ -14,7 +15,7 @@ namespace looptap::self {
 bool is_shortage(int error);
 
 /// Counts it, and tells. \param error one of these, or ETIME: a bound of our own. \param what "cannot open /proc/1/stat".
-void tell_of_shortage(int error, const std::string& what) noexcept;
+void tell_of_shortage(int error, std::string_view what) noexcept;
 
 /// For who cannot say it by a return value.
 class Shortage : public std::runtime_error {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -88,11 +87,24 @@ std::optional<Rejection> fault_of(const LoopSample& before, const LoopSample& no
   return std::nullopt;
 }
 
-/// Where slots are copied to. Not on the stack: a slot is 22 KB, and civetweb gives its threads 100 KB.
-looptap_loop& copy_of_this_thread() {
-  thread_local const auto copy = std::make_unique<looptap_loop>();
-  return *copy;
-}
+std::atomic<looptap_loop*> g_spare_copy{nullptr};
+
+/// Where a slot is copied to. Not on the stack: a slot is 22 KB, and civetweb gives its threads 100 KB. Not of the thread:
+/// where there is no memory to register its destructor, glibc ends the process. So the last one who is done leaves it to
+/// the next one, whatever their threads.
+class SlotCopy {
+ public:
+  SlotCopy() : at_(g_spare_copy.exchange(nullptr)) {
+    if (!at_) at_ = new looptap_loop;
+  }
+  SlotCopy(const SlotCopy&) = delete;
+  SlotCopy& operator=(const SlotCopy&) = delete;
+  ~SlotCopy() { delete g_spare_copy.exchange(at_); }
+  looptap_loop& slot() const { return *at_; }
+
+ private:
+  looptap_loop* at_;
+};
 
 }  // namespace
 
@@ -171,7 +183,8 @@ bool SlotReader::read(uint32_t ordinal, uint64_t offset, uint64_t now_ns, bool s
   Slot& slot = slots_[ordinal];
   const auto place = place_of(ordinal);
   const bool seen_before = place != samples_.end() && place->ordinal == ordinal;
-  looptap_loop& copy = copy_of_this_thread();
+  const SlotCopy whole;
+  looptap_loop& copy = whole.slot();
 
   const auto [taken, head, is_settled] =
       copy_slot(slot, offset, now_ns, settled_for_good && !seen_before, copy);

@@ -1,4 +1,4 @@
-// The loops as JSON, for the page and for scripts. nlohmann's library stays behind loops_api.cc.
+// The loops as JSON, for the page and for scripts.
 //
 // Pure functions: thread-safe. Nothing throws but for want of memory. Times are in seconds; what is not known is null.
 #pragma once

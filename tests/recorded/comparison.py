@@ -179,13 +179,14 @@ def compare_families(form, expected_body, actual_body):
 
 
 def json_lines(body):
-    """One for each object, with its fields in their order and its numbers as they are written."""
+    """One for each object, with its fields in their order. Of a number, the fewest digits that make it: one more that makes the
+    same number is no difference."""
     lines = []
 
     def add_line(pairs):
         lines.append(' '.join(f'{name}={value}' for name, value in pairs
                               if name not in FIELDS_NOT_COMPARED | NEW_FIELDS and not isinstance(value, list)))
-    json.loads(body, parse_int=str, parse_float=str, object_pairs_hook=add_line)
+    json.loads(body, parse_int=str, parse_float=lambda digits: repr(float(digits)), object_pairs_hook=add_line)
     return lines
 
 

@@ -36,7 +36,7 @@ int log_of_libbpf(libbpf_print_level level, const char* format, va_list argument
   char line[1024];
   vsnprintf(line, sizeof line, format, arguments);
   line[strcspn(line, "\n")] = 0;
-  log(LogLevel::kDebug, line);
+  log(LogLevel::kDebug, line);  // throws nothing, through libbpf's C frames
   return 0;
 }
 
@@ -52,6 +52,31 @@ void check_pid(uint32_t pid) {
   if (group != number)
     throw std::runtime_error("--bpf.target=pid:" + number + " is a thread of process " + group +
                              ": name that one");
+}
+
+struct Descriptor {
+  explicit Descriptor(int opened) : fd(opened) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) close(fd);
+  }
+  const int fd;
+};
+
+/// Reads what an iterator writes, in pieces of one size. The kernel gives EAGAIN where it has looked at very many objects and
+/// written nothing yet. \return 0, or -errno where it did not come to its end.
+template <class Each>
+long read_all(int fd, void* to, size_t size, const Each& each) {
+  for (;;) {
+    const ssize_t got = read(fd, to, size);
+    if (got > 0)
+      each();
+    else if (got == 0)
+      return 0;
+    else if (errno != EINTR && errno != EAGAIN)
+      return -errno;
+  }
 }
 
 std::unique_ptr<WaitHook> make_hook(BpfHook hook, const BpfTargets& targets, bool with_event_queues) {
@@ -123,11 +148,11 @@ struct BpfPrograms::Loaded {
 
   void iterate_processes(uint32_t what) {
     skeleton->bss->iterator_mode = what;
-    const int fd = bpf_iter_create(bpf_link__fd(iterator));
-    if (fd < 0) throw std::runtime_error("cannot look at the processes that run: " + reason(fd));
+    const Descriptor run(bpf_iter_create(bpf_link__fd(iterator)));
+    if (run.fd < 0) throw std::runtime_error("cannot look at the processes that run: " + reason(run.fd));
     char nothing[64];
-    while (read(fd, nothing, sizeof nothing) > 0) continue;
-    close(fd);
+    if (const long result = read_all(run.fd, nothing, sizeof nothing, [] {}))
+      throw std::runtime_error("cannot look at all the processes that run: " + reason(result));
   }
 
   std::vector<std::string> mapped_files(uint32_t tgid) {
@@ -139,38 +164,44 @@ struct BpfPrograms::Loaded {
     parameters.link_info = &only_it;
     parameters.link_info_len = sizeof only_it;
     std::vector<std::string> names;
-    bpf_link* link = bpf_program__attach_iter(skeleton->progs.iterate_mappings, &parameters);
-    const int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+    const std::unique_ptr<bpf_link, int (*)(bpf_link*)> link(
+        bpf_program__attach_iter(skeleton->progs.iterate_mappings, &parameters), bpf_link__destroy);
+    const Descriptor run(link ? bpf_iter_create(bpf_link__fd(link.get())) : -errno);
     looptap_mapped_file mapped;
-    while (fd >= 0 && read(fd, &mapped, sizeof mapped) == sizeof mapped) names.emplace_back(mapped.name);
-    if (fd >= 0) close(fd);
-    bpf_link__destroy(link);
-    if (fd < 0) throw std::runtime_error("cannot look at what a process maps: " + reason(fd));
+    const long result =
+        run.fd < 0 ? run.fd
+                   : read_all(run.fd, &mapped, sizeof mapped, [&] { names.emplace_back(mapped.name); });
+    if (result < 0) throw std::runtime_error("cannot look at what a process maps: " + reason(result));
     return names;
   }
 
   /// From an epoll instance and a ring of our own the programs learn how to tell them from other files.
   void discover() {
-    const int instance = epoll_create1(EPOLL_CLOEXEC);
+    const Descriptor instance(epoll_create1(EPOLL_CLOEXEC));
+    if (instance.fd < 0)
+      throw std::runtime_error(std::string("cannot make an epoll instance: ") + strerror(errno));
     io_uring_params parameters{};
-    const int ring = static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters));  // may be switched off
-    skeleton->bss->discover_epoll_fd = static_cast<uint32_t>(instance);
-    skeleton->bss->discover_ring_fd = static_cast<uint32_t>(ring);
+    const Descriptor ring(
+        static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters)));  // may be switched off
+    skeleton->bss->discover_epoll_fd = static_cast<uint32_t>(instance.fd);
+    skeleton->bss->discover_ring_fd = static_cast<uint32_t>(ring.fd);
     iterate_processes(LOOPTAP_DISCOVER);
-    close(instance);
-    if (ring >= 0) close(ring);
     if (!skeleton->bss->epoll_operations)
       throw std::runtime_error("the BPF programs cannot tell what an epoll instance is on this kernel");
   }
 
   template <class Key, class Value>
   static void put(const bpf_map* map, const Key& key, const Value& value) {
-    bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY);
+    if (const int result = bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY))
+      throw std::runtime_error(std::string("cannot write to the BPF map ") + bpf_map__name(map) + ": " +
+                               reason(result));
   }
 
   void fill_maps(const BpfOptions& options) {
     for (uint32_t slot = 0; slot < options.max_loops; slot++)
-      bpf_map__update_elem(skeleton->maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
+      if (const int result =
+              bpf_map__update_elem(skeleton->maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY))
+        throw std::runtime_error("cannot fill the list of free slots: " + reason(result));
     constexpr uint32_t kYes = 1;
     for (const uint32_t pid : options.targets.pids) put(skeleton->maps.wanted_pids, pid, kYes);
     for (const std::string& name : options.targets.names) {
@@ -277,7 +308,9 @@ void BpfPrograms::reap() { loaded_->iterate_processes(LOOPTAP_REAP); }
 void BpfPrograms::exclude(const looptap_process& process) {
   constexpr uint32_t kYes = 1;
   auto* numbers = loaded_->skeleton->bss;
-  Loaded::put(loaded_->skeleton->maps.excluded, process.tgid, kYes);
+  // Where there is no room, it is excluded anew whenever it execs, changes its name or its cgroup.
+  bpf_map__update_elem(loaded_->skeleton->maps.excluded, &process.tgid, sizeof process.tgid, &kYes,
+                       sizeof kYes, BPF_ANY);
   if (bpf_map__delete_elem(loaded_->skeleton->maps.targets, &process.tgid, sizeof process.tgid, 0) == 0)
     __atomic_fetch_sub(&numbers->target_marks[process.tgid % std::size(numbers->target_marks)], 1,
                        __ATOMIC_RELEASE);
@@ -287,8 +320,8 @@ void BpfPrograms::exclude(const looptap_process& process) {
 
 void BpfPrograms::forget(uint64_t generation) {
   const auto& maps = loaded_->skeleton->maps;
+  const auto all = owners();  // first: where there is no memory for it, nothing is half forgotten
   bpf_map__delete_elem(maps.processes, &generation, sizeof generation, 0);
-  const auto all = owners();
   for (uint32_t slot = 0; slot < all.size(); slot++) {
     if (all[slot].generation != generation) continue;
     const looptap_instance instance{generation, all[slot].file};

@@ -47,6 +47,7 @@ class BpfPrograms {
   void reap();
 
   /// The process is not measured (any more), by this generation or as long as it does not exec; its slots are freed.
+  /// Throws nothing but for want of memory; then it has to be said again.
   void exclude(const looptap_process& process);
 
   /// Frees the slots of a process that has ended.

@@ -113,15 +113,15 @@ bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdenti
 void BpfSource::iterator_failed(const std::exception& error) {
   iterator_errors_.increment();
   static LimitedLog failures(LogLevel::kWarn, "BPF iterators that fail");
-  failures.write(error.what());
+  failures.write([&] { return std::string(error.what()); });
 }
 
 void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {
   const ProcessIdentity identity = identity_of(process);
   log(LogLevel::kDebug,
       identity.name + " (pid " + std::to_string(identity.pid) + ") is preloaded: " + what_counts);
+  programs_.exclude(process);  // first: where it throws, this is found again at the next look
   forget(process.generation);
-  programs_.exclude(process);
 }
 
 void BpfSource::follow(const looptap_process& process, uint64_t now_ns) {
@@ -161,8 +161,8 @@ void BpfSource::forget_the_dead(uint64_t now_ns) {
     if (has_successor || now_ns >= *process->dead_since_ns + linger_ns_) finished.push_back(generation);
   }
   for (const uint64_t generation : finished) {
+    programs_.forget(generation);  // first, for the same reason
     forget(generation);
-    programs_.forget(generation);
   }
 }
 

@@ -56,8 +56,9 @@ std::optional<SegmentDirectory::Listing> SegmentDirectory::list() {
   // Closes fd, too.
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(fd), closedir);
   if (!stream) {
-    self::tell_of_shortage(errno, "cannot list the segment directory");
+    const int error = errno;
     close(fd);
+    self::tell_of_shortage(error, "cannot list the segment directory");
     return std::nullopt;
   }
   if (dup3(fd, descriptor_, O_CLOEXEC) < 0) return std::nullopt;
