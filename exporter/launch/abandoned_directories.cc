@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -37,6 +38,10 @@ class Descriptor {
  private:
   int fd_;
 };
+
+// How long an exec may be without an environment.
+constexpr int kAttempts = 20;
+constexpr useconds_t kBetweenAttempts_us = 5'000;
 
 using OpenDirectory = std::unique_ptr<DIR, int (*)(DIR*)>;
 
@@ -84,19 +89,41 @@ std::vector<Candidate> find_candidates(const std::vector<std::string>& parents) 
   return candidates;
 }
 
+std::string environment_of(const std::string& process) {
+  std::ifstream file(process + "/environ", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Whether its environment may only be missing because it is in the middle of an exec. Kernel threads and zombies have no program.
+bool may_get_environment(const std::string& process) {
+  std::error_code none;
+  return !std::filesystem::read_symlink(process + "/exe", none).empty();
+}
+
+std::vector<std::string> list_processes() {
+  std::vector<std::string> list;
+  if (const OpenDirectory open = open_directory("/proc"))
+    while (const dirent* entry = readdir(open.get()))
+      if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+        list.push_back(std::string("/proc/") + entry->d_name);
+  return list;
+}
+
 /// Leaves out those that a process names in its environment. A process that we may not look into is not asked: what it would lose
 /// is a directory without a segment of its own in it, which the probe makes anew. \return whether any could be asked
 bool drop_named(std::vector<Candidate>& candidates) {
-  const OpenDirectory processes = open_directory("/proc");
-  if (!processes) return false;
+  std::vector<std::string> processes = list_processes();
   bool asked = false;
-  while (const dirent* entry = readdir(processes.get())) {
-    if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
-    std::ifstream file(std::string("/proc/") + entry->d_name + "/environ", std::ios::binary);
-    const std::string environment{std::istreambuf_iterator<char>(file), {}};
-    asked |= !environment.empty();
-    std::erase_if(candidates, [&](const Candidate& candidate) {
-      return environment.find(candidate.path) != std::string::npos;
+  for (int attempt = 0; attempt < kAttempts && !processes.empty(); attempt++) {
+    if (attempt) usleep(kBetweenAttempts_us);
+    std::erase_if(processes, [&](const std::string& process) {
+      const std::string environment = environment_of(process);
+      if (environment.empty()) return !may_get_environment(process);
+      asked = true;
+      std::erase_if(candidates, [&](const Candidate& candidate) {
+        return environment.find(candidate.path) != std::string::npos;
+      });
+      return true;
     });
   }
   return asked;

@@ -35,17 +35,32 @@ class Abandoned(RunTest):
     def next_run(self, **options):
         self.assertEqual(self.finish(['true'], **options).wait(), 0)
 
-    def directory(self, parent=SHARED_MEMORY):
-        """One that nobody has."""
-        path = pathlib.Path(tempfile.mkdtemp(prefix='looptap-run-', dir=parent))
-        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
-        return path
+    def directory(self, parent=SHARED_MEMORY, prepare=lambda path: None):
+        """One that nobody has. It gets its name when it is prepared: a looptap run of another test may look, too."""
+        path = pathlib.Path(tempfile.mkdtemp(prefix='looptap-test-', dir=parent))
+        prepare(path)
+        named = path.with_name(path.name.replace('looptap-test-', 'looptap-run-'))
+        self.addCleanup(shutil.rmtree, named, ignore_errors=True)
+        return path.rename(named)
 
     def test_program_goes_on_and_its_directory_is_removed_after_its_end(self):
         directory, _, child = self.killed('echo "$LOOPTAP_DIR -"; exec sleep 60')
         self.assertTrue(os.path.exists(f'/proc/{child}/exe'))
         self.next_run()
         self.assertTrue(directory.is_dir(), 'removed while its program lives')
+        self.kill(child)
+        self.next_run()
+        self.assertFalse(directory.exists())
+
+    def test_of_a_program_in_the_middle_of_an_exec_stays(self):
+        """Then it has no environment for a moment."""
+        script = self.folder / 'execs'
+        script.write_text('#!/bin/sh\nexec "$0"\n')
+        script.chmod(0o755)
+        directory, _, child = self.killed(f'echo "$LOOPTAP_DIR -"; exec {script}')
+        for _ in range(20):
+            self.next_run()
+            self.assertTrue(directory.is_dir(), 'removed while its program lives')
         self.kill(child)
         self.next_run()
         self.assertFalse(directory.exists())
@@ -64,10 +79,15 @@ class Abandoned(RunTest):
 
     def test_with_a_segment_of_a_live_process_stays(self):
         # That process does not name it in its environment, as one that has cleaned that.
-        directory = self.directory()
-        (directory / '1').write_text('')
-        with open(directory / '1', 'rb') as file:
-            lock_for_reading(file.fileno())
+        files = []
+
+        def make_segment(path):
+            (path / '1').write_text('')
+            files.append(open(path / '1', 'rb'))
+            lock_for_reading(files[0].fileno())
+
+        directory = self.directory(prepare=make_segment)
+        with files[0]:
             self.next_run()
             self.assertTrue(directory.is_dir())
         self.next_run()
@@ -81,11 +101,10 @@ class Abandoned(RunTest):
 
     def test_of_another_user_or_by_another_name_stays(self):
         require_root('gives a directory away')
-        theirs, other = self.directory(), pathlib.Path(tempfile.mkdtemp(prefix='looptap-test-', dir=SHARED_MEMORY))
+        theirs = self.directory(prepare=lambda path: os.chown(path, NOBODY, NOBODY))
+        other = pathlib.Path(tempfile.mkdtemp(prefix='looptap-test-', dir=SHARED_MEMORY))
         self.addCleanup(shutil.rmtree, other)
-        os.chown(theirs, NOBODY, NOBODY)
-        link = self.directory()
-        link.rmdir()
+        link = other.with_name(other.name.replace('looptap-test-', 'looptap-run-'))
         link.symlink_to(other)
         self.addCleanup(link.unlink)
         (other / 'file').write_text('')
