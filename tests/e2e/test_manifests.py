@@ -127,7 +127,7 @@ class Schemas(unittest.TestCase):
 
     def test_every_file_is_valid(self):
         files = [path for path in KUBERNETES.rglob('*.yaml') if path.name != 'kustomization.yaml'
-                 and path.parent.name != 'component' and path.name != 'measured.yaml']
+                 and path.parent.name != 'component' and path.name not in ('measured.yaml', 'fields.yaml')]
         self.assertGreater(len(files), 5)
         for path in files:
             with self.subTest(path.relative_to(ROOT)):

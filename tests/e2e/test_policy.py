@@ -190,15 +190,16 @@ class Policy(unittest.TestCase):
             target = '{kind: PodTemplate, name: looptap}'
             (folder / 'kustomization.yaml').write_text(
                 f'resources: [{"../" * len(folder.relative_to(ROOT).parts)}deploy/kubernetes/{version}]\n'
-                'images: [{name: localhost/looptap, newName: registry.example/looptap, newTag: "2"}]\n'
+                'namespace: elsewhere\nimages: [{name: localhost/looptap, newName: registry.example/looptap, newTag: "2"}]\n'
                 f'patches:\n  - target: {target}\n    patch: |\n'
                 '      - {op: replace, path: /template/spec/containers/0/resources/requests/cpu, value: 50m}\n')
             built = kustomize(folder)
             parameters = object_of(built, 'PodTemplate')
             [reference] = [one['spec']['paramRef'] for one in objects_of(built)
                            if one['kind'] == 'MutatingAdmissionPolicyBinding']
-            self.assertEqual((reference['name'], reference['namespace']),
-                             (parameters['metadata']['name'], parameters['metadata']['namespace']))
+            self.assertEqual((reference['name'], reference['namespace']), (parameters['metadata']['name'], 'elsewhere'))
+            self.assertEqual(parameters['metadata']['namespace'], 'elsewhere')
+            self.assertEqual(object_of(built, 'Namespace')['metadata']['name'], 'elsewhere')
             [result] = self.apply(a_pod(), parameters=json.dumps(parameters))
             sidecar, _ = sidecar_of(result['spec'])
             self.assertEqual(sidecar['image'], 'registry.example/looptap:2')
