@@ -27,7 +27,7 @@ class InjectFlags {
   bool classic_ = false;
   std::string port_ = "10064";
   std::string requests_ = "cpu=10m,memory=32Mi";
-  std::string limits_ = "cpu=100m,memory=64Mi";
+  std::string limits_ = "cpu=200m,memory=64Mi";
   std::string containers_;
   std::string excluded_containers_;
 };

@@ -19,7 +19,7 @@ struct InjectionOptions {
   unsigned port = 10064;  ///< a pod's annotation looptap.dev/port goes before it
   // All of these, since a ResourceQuota refuses pods with a container that lacks what it counts.
   ResourceList requests = {{"cpu", "10m"}, {"memory", "32Mi"}};
-  ResourceList limits = {{"cpu", "100m"}, {"memory", "64Mi"}};
+  ResourceList limits = {{"cpu", "200m"}, {"memory", "64Mi"}};
   std::vector<std::string> containers = {};  ///< only these; empty: all. Native sidecars only if named here
   std::vector<std::string> excluded_containers = {};  ///< but not these
 };

@@ -94,7 +94,7 @@ class Inject(LooptapTest):
         after = json.loads(self.injected(json.dumps(pod, indent=4)))
         spec = after['items'][0]['spec']
         self.assertEqual(spec['initContainers'][0]['ports'], [{'name': 'looptap', 'containerPort': 10064}])
-        self.assertEqual(spec['initContainers'][0]['resources']['limits'], {'cpu': '100m', 'memory': '64Mi'})
+        self.assertEqual(spec['initContainers'][0]['resources']['limits'], {'cpu': '200m', 'memory': '64Mi'})
         for added in 'initContainers', 'volumes':
             del spec[added]
         for added in 'env', 'volumeMounts':

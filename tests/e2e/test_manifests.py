@@ -361,7 +361,7 @@ class Chart(unittest.TestCase):
         sidecar, _ = sidecar_of(result['pod']['spec'])
         self.assertEqual(sidecar['image'], 'registry.example/looptap:2')
         self.assertEqual(sidecar['resources'], {'requests': {'cpu': '1', 'memory': '32Mi'},
-                                                'limits': {'cpu': '100m', 'memory': '1Gi'}})
+                                                'limits': {'cpu': '200m', 'memory': '1Gi'}})
         plain = helm(*self.NEW)
         self.assertEqual(object_of(plain, 'MutatingAdmissionPolicy')['spec'],
                          object_of(POLICY, 'MutatingAdmissionPolicy')['spec'])

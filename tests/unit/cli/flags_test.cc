@@ -148,7 +148,7 @@ TEST_CASE("install takes a directory, inject a manifest") {
   CHECK(inject.manifest == "-");
   CHECK(inject.injection.port == 8080);
   CHECK(inject.injection.requests.empty());
-  CHECK(inject.injection.limits == ResourceList{{"cpu", "100m"}, {"memory", "64Mi"}});
+  CHECK(inject.injection.limits == ResourceList{{"cpu", "200m"}, {"memory", "64Mi"}});
   CHECK(inject.injection.containers == std::vector<std::string>{"web", "worker"});
 }
 

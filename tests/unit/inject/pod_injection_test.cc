@@ -40,7 +40,7 @@ TEST_CASE("a pod gets the container, the volumes and three lines") {
                                     "        cpu: 10m\n"
                                     "        memory: 32Mi\n"
                                     "      limits:\n"
-                                    "        cpu: 100m\n"
+                                    "        cpu: 200m\n"
                                     "        memory: 64Mi\n"
                                     "    securityContext:\n"
                                     "      runAsNonRoot: true\n"

@@ -89,7 +89,7 @@ TEST_CASE("a pod's annotation goes before the port of the flags") {
 
 TEST_CASE("looptap does not take a pod's quality-of-service class from it") {
   const std::string limits = "resources: {limits: {cpu: 1, memory: 1Gi}";
-  const std::string equal = "requests:\n        cpu: 100m\n        memory: 64Mi\n";
+  const std::string equal = "requests:\n        cpu: 200m\n        memory: 64Mi\n";
   CHECK(has(inject(pod(limits + "}\n")).text, equal));
   CHECK(has(inject(pod(limits + ", requests: {cpu: 1}}\n")).text, equal));
   CHECK(!has(inject(pod(limits + ", requests: {cpu: 500m}}\n")).text, equal));
