@@ -165,7 +165,13 @@ LOOPTAP_INLINE int looptap_may_sleep(int64_t timeout_ns) {
  * would otherwise count an iteration since the return before this one.
  *
  * A thread may be preempted between reading the clock and getting here while others enter and leave. So that no
- * period begins before the one before it has ended, the latest of the three instants is stored. */
+ * period begins before the one before it has ended, the latest of the three instants is stored.
+ *
+ * Load, maximum and store are not one step: a leaver may overwrite a later instant, that of another one. This moves the
+ * time between their returns from the wait to the iteration after it; none is lost or counted twice. For whoever stores is
+ * still a waiter, and the instant counts only where there is none: after the exchange of the last leaver, which succeeds
+ * only if nobody has made a transition since that leaver stored it. (loop_state_interleaving_test.cc goes through the
+ * orders.) */
 LOOPTAP_INLINE void looptap_drop_waiter(struct looptap_loop* loop, const struct looptap_thread* thread,
                                         uint64_t now_ns) {
   uint64_t state = 0, since_ns = 0, last_ns = now_ns, next;
