@@ -24,6 +24,7 @@
 #include "exporter/sources/bpf/bpf_attacher.h"
 #include "exporter/sources/bpf/bpf_requirements.h"
 #include "exporter/sources/bpf/mapped_array.h"
+#include "exporter/sources/bpf/retired_slots.h"
 #include "exporter/sources/bpf/wait_hook.h"
 #include "exporter/sources/bpf/wanted_cgroups.h"
 
@@ -100,6 +101,7 @@ struct BpfPrograms::Loaded {
   std::optional<BpfAttacher> attacher;
   bpf_link* iterator = nullptr;
   MappedArray slots, owners, event_queues;
+  RetiredSlots retired;
   BpfHook hook = BpfHook::kAuto;
   bool with_event_queues = false;
 
@@ -305,7 +307,7 @@ std::vector<std::string> BpfPrograms::mapped_files(uint32_t tgid) const {
 
 void BpfPrograms::reap() { loaded_->iterate_processes(LOOPTAP_REAP); }
 
-void BpfPrograms::exclude(const looptap_process& process) {
+void BpfPrograms::exclude(const looptap_process& process, uint64_t now_ns) {
   constexpr uint32_t kYes = 1;
   auto* numbers = loaded_->skeleton->bss;
   // Where there is no room, it is excluded anew whenever it execs, changes its name or its cgroup.
@@ -315,25 +317,48 @@ void BpfPrograms::exclude(const looptap_process& process) {
     __atomic_fetch_sub(&numbers->target_marks[process.tgid % std::size(numbers->target_marks)], 1,
                        __ATOMIC_RELEASE);
   __atomic_fetch_add(&numbers->exclusions, 1, __ATOMIC_RELEASE);
-  forget(process.generation);
+  const auto slots = slots_of(process.generation);
+  loaded_->retired.retire(slots, now_ns);
+  disown(process.generation, slots);
 }
 
 void BpfPrograms::forget(uint64_t generation) {
+  const auto slots = slots_of(generation);
+  disown(generation, slots);
+  for (const uint32_t slot : slots) free(slot);
+}
+
+void BpfPrograms::free_retired_slots(uint64_t now_ns) {
+  for (auto slots = loaded_->retired.take_reusable(now_ns); !slots.empty();
+       slots = loaded_->retired.take_reusable(now_ns))
+    for (const uint32_t slot : slots) free(slot);
+}
+
+std::vector<uint32_t> BpfPrograms::slots_of(uint64_t generation) const {
+  const auto all = owners();
+  std::vector<uint32_t> slots;
+  for (uint32_t slot = 0; slot < all.size(); slot++)
+    if (all[slot].generation == generation) slots.push_back(slot);
+  return slots;
+}
+
+void BpfPrograms::disown(uint64_t generation, const std::vector<uint32_t>& slots) {
   const auto& maps = loaded_->skeleton->maps;
-  const auto all = owners();  // first: where there is no memory for it, nothing is half forgotten
   bpf_map__delete_elem(maps.processes, &generation, sizeof generation, 0);
-  for (uint32_t slot = 0; slot < all.size(); slot++) {
-    if (all[slot].generation != generation) continue;
-    const looptap_instance instance{generation, all[slot].file};
+  for (const uint32_t slot : slots) {
+    looptap_slot_owner owner{};
+    loaded_->owners.read(uint64_t{slot} * sizeof owner, &owner, sizeof owner);
+    const looptap_instance instance{generation, owner.file};
     bpf_map__delete_elem(maps.instances, &instance, sizeof instance, 0);
+    if (event_queues()) bpf_map__delete_elem(maps.ready_since, &owner.instance, sizeof owner.instance, 0);
     loaded_->owners.clear(slot);
-    loaded_->slots.clear(slot);
-    if (event_queues()) {
-      bpf_map__delete_elem(maps.ready_since, &all[slot].instance, sizeof all[slot].instance, 0);
-      loaded_->event_queues.clear(slot);
-    }
-    bpf_map__update_elem(maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
   }
+}
+
+void BpfPrograms::free(uint32_t slot) {
+  loaded_->slots.clear(slot);
+  if (event_queues()) loaded_->event_queues.clear(slot);
+  bpf_map__update_elem(loaded_->skeleton->maps.free_slots, nullptr, 0, &slot, sizeof slot, BPF_ANY);
 }
 
 uint64_t BpfPrograms::dropped() const {

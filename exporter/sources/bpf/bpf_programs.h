@@ -46,18 +46,28 @@ class BpfPrograms {
   /// \throws std::runtime_error where the processes cannot be looked at now.
   void reap();
 
-  /// The process is not measured (any more), by this generation or as long as it does not exec; its slots are freed.
+  /// The process is not measured (any more), by this generation or as long as it does not exec. It gives up its slots,
+  /// which are free after kSlotGrace_ns: its threads may be in the middle of a BPF program that writes them.
   /// Throws nothing but for want of memory; then it has to be said again.
-  void exclude(const looptap_process& process);
+  void exclude(const looptap_process& process, uint64_t now_ns);
 
   /// Frees the slots of a process that has ended.
   void forget(uint64_t generation);
+
+  /// Frees the slots that excluded processes gave up kSlotGrace_ns ago or earlier.
+  void free_retired_slots(uint64_t now_ns);
 
   /// Loops that found no slot, and processes that found no room.
   uint64_t dropped() const;
 
  private:
   struct Loaded;
+
+  std::vector<uint32_t> slots_of(uint64_t generation) const;
+  /// The process and the owner of its slots are forgotten. Throws nothing, as does free().
+  void disown(uint64_t generation, const std::vector<uint32_t>& slots);
+  void free(uint32_t slot);
+
   std::unique_ptr<Loaded> loaded_;
 };
 

@@ -78,15 +78,16 @@ void BpfSource::refresh(uint64_t now_ns) {
                                                                      return is_same_process(other, identity);
                                                                    });
     if (has_segment_here) {
-      exclude(process, "its segment counts");
+      exclude(process, "its segment counts", now_ns);
     } else if (maps_segment(process, identity)) {
-      exclude(process, "its segment, which is in another directory, counts");
+      exclude(process, "its segment, which is in another directory, counts", now_ns);
       preloaded_elsewhere_.increment();
     } else {
       follow(process, now_ns);
     }
   }
   forget_the_dead(now_ns);
+  programs_.free_retired_slots(now_ns);
 }
 
 bool BpfSource::maps_segment(const looptap_process& process, const ProcessIdentity& identity) {
@@ -116,11 +117,11 @@ void BpfSource::iterator_failed(const std::exception& error) {
   failures.write([&] { return std::string(error.what()); });
 }
 
-void BpfSource::exclude(const looptap_process& process, const std::string& what_counts) {
+void BpfSource::exclude(const looptap_process& process, const std::string& what_counts, uint64_t now_ns) {
   const ProcessIdentity identity = identity_of(process);
   log(LogLevel::kDebug,
       identity.name + " (pid " + std::to_string(identity.pid) + ") is preloaded: " + what_counts);
-  programs_.exclude(process);  // first: where it throws, this is found again at the next look
+  programs_.exclude(process, now_ns);  // first: where it throws, this is found again at the next look
   forget(process.generation);
 }
 

@@ -44,7 +44,7 @@ class BpfSource : public LoopSource {
   bool maps_segment(const looptap_process& process, const ProcessIdentity& identity);
   /// A look at processes did not work: counted, logged, and tried again when it is next due.
   void iterator_failed(const std::exception& error);
-  void exclude(const looptap_process& process, const std::string& what_counts);
+  void exclude(const looptap_process& process, const std::string& what_counts, uint64_t now_ns);
   void follow(const looptap_process& process, uint64_t now_ns);
   void forget_the_dead(uint64_t now_ns);
   void forget(uint64_t generation);
