@@ -9,6 +9,7 @@ import resource
 import struct
 import time
 
+from e2e.bpf_test import BpfTest
 from e2e.harness import LOOPTAP, NOBODY, PLAIN_EPOLL, PROBE, LooptapTest, require_root, wait_until
 
 # Offsets in the header and of a region, see preload/segment_layout.h.
@@ -19,7 +20,14 @@ F_OFD_SETLK = 37
 MOST_LOOPS = 1024  # of a segment
 
 FEW_DESCRIPTORS = 64
+NONE_LEFT = 3  # the standard ones are there
 MANY_PROCESSES = 1000
+
+
+def limit(metrics, descriptors):
+    """How many the exporter may have from now on; what it has it keeps."""
+    pid = metrics.program.pid
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
 
 
 class Bounds(LooptapTest):
@@ -147,10 +155,6 @@ class Bounds(LooptapTest):
 
     # ---- Descriptors
 
-    def limit(self, metrics, most):
-        resource.prlimit(metrics.program.pid, resource.RLIMIT_NOFILE,
-                         (most, resource.prlimit(metrics.program.pid, resource.RLIMIT_NOFILE)[1]))
-
     def descriptors(self, metrics):
         return len(os.listdir(f'/proc/{metrics.program.pid}/fd'))
 
@@ -192,10 +196,10 @@ class Bounds(LooptapTest):
     def test_what_could_not_be_opened_is_shown_when_it_can(self):
         metrics = self.serve()
         metrics.scrape()
-        self.limit(metrics, self.descriptors(metrics))  # there is none left
+        limit(metrics, NONE_LEFT)
         names = [self.make_segment(1) for _ in range(40)]
         wait_until(lambda: 'Too many open files' in metrics.program.err, 'it tells what is short')
-        self.limit(metrics, 1024)
+        limit(metrics, 1024)
         wait_until(lambda: len(metrics.scrape().find('eventloop_waits_total')) == len(names), 'all are shown')
         scrape = metrics.scrape()
         self.assertEqual(self.refused(scrape), {})
@@ -231,3 +235,20 @@ class Bounds(LooptapTest):
         [line] = program.err.splitlines()
         self.assertLess(len(line), 4096)
         self.assertTrue(line.endswith('...'), line[-100:])
+
+
+class BpfBounds(BpfTest):
+    """The BPF source, short of descriptors, costs only what it cannot look at now."""
+
+    def test_what_cannot_be_looked_at_is_looked_at_again(self):
+        metrics = self.measure()
+        program = self.start([PLAIN_EPOLL, '1000000'])
+        wait_until(lambda: metrics.scrape().find('eventloop_waits_total', pid=str(program.pid)), 'it is measured')
+        limit(metrics, NONE_LEFT)
+        wait_until(lambda: 'cannot look at the processes that run' in metrics.program.err, 'it tells what it cannot')
+        limit(metrics, 1024)
+        scrape = metrics.scrape()
+        self.assertGreater(scrape.value('looptap_errors_total', where='bpf_iterator'), 0)
+        self.assertEqual(scrape.value('looptap_errors_total', where='bpf'), 0)
+        self.assertEqual(len(scrape.find('eventloop_waits_total', pid=str(program.pid))), 1)
+        self.assertEqual(scrape.value('looptap_processes', state='live', source='bpf'), 1)

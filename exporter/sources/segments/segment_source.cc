@@ -32,8 +32,13 @@ const std::string& make_directory(const std::string& path) {
 
 }  // namespace
 
-SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns, uint64_t max_loops)
-    : directory_(make_directory(path)), janitor_(directory_), linger_ns_(linger_ns), max_loops_(max_loops) {
+SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns, uint64_t max_loops,
+                             uint64_t longest_part_ns)
+    : directory_(make_directory(path)),
+      janitor_(directory_),
+      linger_ns_(linger_ns),
+      max_loops_(max_loops),
+      longest_part_ns_(longest_part_ns) {
   for (const Rejection why : kRejections) {  // all there, at 0
     const auto number = static_cast<size_t>(why);
     while (rejections_.size() <= number) rejections_.push_back(self::rejected_segments(name_of(why)));
@@ -91,6 +96,7 @@ bool SegmentSource::find_new(const SegmentDirectory::Listing& listing, uint64_t 
   std::vector<std::unique_ptr<TrackedSegment>> found;
   const uint64_t began_ns = monotonic_now_ns();
   bool is_complete = true;
+  size_t opened = 0;  // at least one each time, or there would be no end
   for (const auto& file : listing.segments) {
     if (segments_.contains(file.name) || retired_files_.contains(file.name)) continue;
     const bool is_link = known_inodes.contains(file.inode);
@@ -103,7 +109,8 @@ bool SegmentSource::find_new(const SegmentDirectory::Listing& listing, uint64_t 
       reject(file, Rejection::kLink);
       continue;
     }
-    if (monotonic_now_ns() - began_ns > kLongestPart_ns) {
+    if (opened++ && monotonic_now_ns() - began_ns > longest_part_ns_) {
+      self::tell_of_shortage(ETIME, "cannot open all new files in one look");
       is_complete = false;
       break;
     }
@@ -258,9 +265,10 @@ void SegmentSource::read(uint64_t now_ns) {
   const uint64_t began_ns = monotonic_now_ns();
   // Where the time is up, the next read begins with those that this one did not come to.
   auto at = segments_.lower_bound(read_next_);
-  for (size_t left = segments_.size(); left > 0; left--) {
+  const size_t all = segments_.size();
+  for (size_t i = 0; i < all; i++) {
     if (at == segments_.end()) at = segments_.begin();
-    if (monotonic_now_ns() - began_ns > kLongestPart_ns) {
+    if (i && monotonic_now_ns() - began_ns > longest_part_ns_) {
       self::tell_of_shortage(ETIME, "cannot read all segments in one look");
       read_next_ = at->first;
       break;

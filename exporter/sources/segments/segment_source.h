@@ -55,7 +55,8 @@ class SegmentSource : public LoopSource {
   /// 01777. \param linger_ns for how long the dead are shown. \param max_loops that are shown at once; where there are more,
   /// each user has a fair share (loop_shares.h), and of his the living and the eldest come first.
   /// \throws std::runtime_error
-  SegmentSource(const std::string& path, uint64_t linger_ns, uint64_t max_loops = kMaxLoops);
+  SegmentSource(const std::string& path, uint64_t linger_ns, uint64_t max_loops = kMaxLoops,
+                uint64_t longest_part_ns = kLongestPart_ns);
 
   const char* name() const override { return "segments"; }
   void refresh(uint64_t now_ns) override;
@@ -88,7 +89,7 @@ class SegmentSource : public LoopSource {
 
   SegmentDirectory directory_;
   SegmentJanitor janitor_;
-  const uint64_t linger_ns_, max_loops_;
+  const uint64_t linger_ns_, max_loops_, longest_part_ns_;
   std::vector<self::Counter> rejections_;  // by reason
   bool is_cut_off_ = false;                // the last listing
   bool is_listing_due_ = true;             // not all of the last one has been dealt with

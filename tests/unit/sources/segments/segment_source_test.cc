@@ -141,3 +141,42 @@ TEST_CASE("figures of the dead stand at their exit, or where they were last seen
     CHECK(source.processes()[0]->as_of(20 * kSecond) == 10 * kSecond);
   }
 }
+
+TEST_CASE("what a look has no time for the next ones do, each at least one") {
+  set_log_level(LogLevel::kError);
+  TestDirectory directory;
+  SegmentSource source(directory.path, 30 * kSecond, SegmentSource::kMaxLoops, 0);
+  std::vector<std::unique_ptr<TestSegment>> segments;
+  for (int i = 0; i < 3; i++) {
+    segments.push_back(std::make_unique<TestSegment>(directory.path, 1, "x"));
+    segments.back()->begin_loop(0);
+  }
+  const self::Counter cut_short = self::shortages("time");
+  const uint64_t before = cut_short.value();
+  for (size_t found = 1; found <= 3; found++) {
+    source.refresh(monotonic_now_ns());
+    CHECK(source.processes().size() == found);
+  }
+  CHECK(cut_short.value() == before + 2);
+  const auto have_samples = [&] {
+    size_t count = 0;
+    for (const SourceProcess* process : source.processes()) count += process->samples().size();
+    return count;
+  };
+  for (size_t read = 1; read <= 3; read++) {
+    source.read(monotonic_now_ns());
+    CHECK(have_samples() == read);
+  }
+}
+
+TEST_CASE("where there is time a look does all") {
+  TestDirectory directory;
+  SegmentSource source(directory.path, 30 * kSecond);
+  std::vector<std::unique_ptr<TestSegment>> segments;
+  for (int i = 0; i < 3; i++) segments.push_back(std::make_unique<TestSegment>(directory.path, 1, "x"));
+  const uint64_t before = self::shortages("time").value();
+  source.refresh(monotonic_now_ns());
+  source.read(monotonic_now_ns());
+  CHECK(source.processes().size() == 3);
+  CHECK(self::shortages("time").value() == before);
+}
