@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <system_error>
 
 #include "exporter/base/log.h"
 #include "exporter/cli/command_parser.h"
@@ -55,6 +56,12 @@ int main(int argc, char** argv) {
     return request.status;
   } catch (const std::invalid_argument& error) {
     log(LogLevel::kError, error.what() + (" (see " + help_for(argc, argv) + ")"));
+    return kUsage;
+  } catch (const std::system_error& error) {
+    // What std::thread throws does not say what it is about.
+    const bool thread = error.code() == std::errc::resource_unavailable_try_again;
+    log(LogLevel::kError,
+        (thread ? "cannot start a thread (ulimit -u, pids.max): " : "") + std::string(error.what()));
     return kUsage;
   } catch (const std::exception& error) {
     log(LogLevel::kError, error.what());

@@ -21,7 +21,9 @@ class RunFlags {
   RunOptions check() const { return {exporter_.check(), command_}; }
 
  private:
-  ExporterFlags exporter_{WebFlags("127.0.0.1:0"), SegmentsFlags("", "a private one")};
+  // One page and one scraper; the program's limits of processes hold for our threads, too.
+  static constexpr unsigned kMaxConnections = 8;
+  ExporterFlags exporter_{WebFlags("127.0.0.1:0", kMaxConnections), SegmentsFlags("", "a private one")};
   std::vector<std::string> command_;
 };
 

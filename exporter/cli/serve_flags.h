@@ -22,7 +22,7 @@ class ServeFlags {
   ServeOptions check() const;
 
  private:
-  ExporterFlags exporter_{WebFlags(":10064"), SegmentsFlags("/dev/shm/looptap")};
+  ExporterFlags exporter_{WebFlags(":10064", 128), SegmentsFlags("/dev/shm/looptap")};
   std::optional<std::string> install_directory_;
   BpfFlags bpf_;
 };

@@ -18,7 +18,9 @@ struct WebOptions {
 
 class WebFlags {
  public:
-  explicit WebFlags(std::string default_address) : default_address_(std::move(default_address)) {}
+  /// \param max_connections each is a thread from the start.
+  WebFlags(std::string default_address, unsigned max_connections)
+      : default_address_(std::move(default_address)), max_connections_(std::to_string(max_connections)) {}
   void declare(FlagSet& set);
   WebOptions check() const;
 
@@ -26,7 +28,7 @@ class WebFlags {
   const std::string default_address_;
   std::vector<std::string> listen_addresses_;
   std::string telemetry_path_ = "/metrics";
-  std::string max_connections_ = "128";
+  std::string max_connections_;
 };
 
 }  // namespace looptap

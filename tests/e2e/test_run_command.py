@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import resource
 import select
+import shutil
 import signal
 import subprocess
 
-from e2e.harness import COUNT_WAITS, DEADLINE, PLAIN_EPOLL, PROGRAMS, PYTHON, Metrics, wait_until
+from e2e.harness import COUNT_WAITS, DEADLINE, LOOPTAP, PLAIN_EPOLL, PROBE, PROGRAMS, PYTHON, Metrics, require_root, wait_until
 from e2e.run_test import RunTest
 
 
@@ -97,6 +99,23 @@ class Command(RunTest):
         self.assertTrue(select.select([read_end], [], [], DEADLINE)[0], 'somebody keeps the pipe')
         with open(self.folder / 'lock') as again:
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_has_room_for_its_processes(self):
+        """The limit of processes holds for looptap's threads, too."""
+        require_root('makes a user who has no other process')
+        forks = ['sh', '-c', 'for i in $(seq 20); do sleep 1 & done; wait; echo done']
+        for file in LOOPTAP, PROBE:
+            shutil.copy(file, self.folder)
+
+        def be_somebody():
+            resource.setrlimit(resource.RLIMIT_NPROC, (40, 40))
+            os.setresuid(64999, 64999, 64999)
+
+        for wrapper in [], [self.folder / LOOPTAP.name, 'run', '--']:
+            environment = self.environment()
+            del environment['LOOPTAP_DIR']
+            program = self.start([*wrapper, *forks], environment=environment, preexec_fn=be_somebody)
+            self.assertEqual((program.wait(), program.out), (0, 'done\n'), program)
 
     def test_keeps_what_is_preloaded_already(self):
         program = self.finish([PLAIN_EPOLL, '50'], preload=[COUNT_WAITS])
