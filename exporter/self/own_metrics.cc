@@ -59,6 +59,13 @@ Counter bpf_skipped_processes(std::string_view reason) {
   return labelled(family, "reason", reason);
 }
 
+Counter wrong_settings(std::string_view setting) {
+  static auto& family = counters("looptap_wrong_settings_total",
+                                 "Settings in the environment of a process whose value the probe did not "
+                                 "understand.");
+  return Counter(family.Add({{"setting", std::string(setting)}}));
+}
+
 Counter inconsistent_reads() {
   static auto& family = counters("looptap_inconsistent_reads_total",
                                  "Samples that could not be taken and were replaced by the one before.");

@@ -58,6 +58,9 @@ Counter rejected_segments(std::string_view reason);
 /// looptap_bpf_skipped_processes_total; no series, and no family, before it is first asked for.
 Counter bpf_skipped_processes(std::string_view reason);
 
+/// looptap_wrong_settings_total
+Counter wrong_settings(std::string_view setting);
+
 /// looptap_inconsistent_reads_total
 Counter inconsistent_reads();
 

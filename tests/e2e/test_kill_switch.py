@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 
-from e2e.harness import PLAIN_EPOLL, PROBE, LooptapTest, find_program
+from e2e.harness import PLAIN_EPOLL, PROBE, LooptapTest, find_program, wait_until
 from e2e.segment import read_segments
 
 # What the loader does to open and map a library.
@@ -112,3 +112,23 @@ class Settings(LooptapTest):
                 self.assertEqual(told, wrong)
                 self.assertEqual(len(lines), 2)
                 self.assertTrue(lines[0].startswith(f'looptap: LOOPTAP_{name} is '), lines)
+
+    def test_the_exporter_tells_of_them(self):
+        metrics = self.serve()
+        quiet = metrics.scrape()
+        self.run_victim_with(LOOPTAP_NAME='good', LOOPTAP_LOOPS='2')
+        self.run_victim_with(LOOPTAP_NAME='bad', LOOPTAP_LOOPS='many', LOOPTAP_WAITS='epol')
+        scrape = wait_until(lambda: (scrape := metrics.scrape()).find('eventloop_waits_total', process='bad') and scrape,
+                            'both are shown')
+        self.assertEqual({labels['setting']: value
+                          for labels, value in scrape.find('looptap_wrong_settings_total')},
+                         {labels['setting']: value + (labels['setting'] in ('LOOPTAP_LOOPS', 'LOOPTAP_WAITS'))
+                          for labels, value in quiet.find('looptap_wrong_settings_total')})
+        self.assertEqual(quiet.total('looptap_wrong_settings_total'), 0)
+        lines = [line for line in metrics.program.err.splitlines() if 'LOOPTAP_' in line]
+        self.assertEqual(len(lines), 2, lines)
+        self.assertRegex(lines[0], r'warning: bad \(pid \d+\): LOOPTAP_LOOPS is not a number')
+
+    def run_victim_with(self, **variables):
+        program = self.run_program([PLAIN_EPOLL, '20'], environment=self.environment([PROBE], **variables))
+        self.assertEqual((program.wait(), program.err), (0, ''))

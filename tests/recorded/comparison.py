@@ -15,7 +15,8 @@ EXPECTED = pathlib.Path(__file__).resolve().parent / 'expected.tar.xz'
 # Metrics that CHANGELOG says are renamed, {old: new}: their help may be another, their series are not.
 RENAMED = {'looptap_segments': 'looptap_processes'}
 # Those that the record does not have.
-NEW = {'looptap_errors_total', 'looptap_shortages_total', 'looptap_suppressed_log_lines_total'}
+NEW = {'looptap_errors_total', 'looptap_shortages_total', 'looptap_suppressed_log_lines_total',
+       'looptap_wrong_settings_total'}
 # Labels that the record does not have, and the value with which its series go on; those with another value are new.
 NEW_LABELS = {'looptap_processes': ('source', 'segments'), 'looptap_dropped_loops_total': ('reason', 'no_slot')}
 # Values that a label has not had, and that make series which the record does not have.

@@ -190,6 +190,7 @@ SegmentFile::SegmentFile(int directory, std::string name, int fd, const struct s
       reader_(memory_) {
   identity_.name = text_of(header.name, sizeof header.name);
   if (identity_.name.empty()) identity_.name = text_of(header.comm, sizeof header.comm);
+  wrong_settings_ = header.wrong_settings;
   identity_.pid = header.pid;
   identity_.pid_namespace = header.pid_namespace;
   identity_.start_ticks = header.start_ticks;

@@ -40,6 +40,9 @@ class SegmentFile {
 
   const ProcessIdentity& identity() const { return identity_; }
 
+  /// LOOPTAP_SETTING_*: those that the probe did not understand.
+  uint32_t wrong_settings() const { return wrong_settings_; }
+
   uint64_t inode() const { return inode_; }
   uid_t owner() const { return owner_; }  ///< whose file it is
 
@@ -91,6 +94,7 @@ class SegmentFile {
   bool stays_open_;
   SlotReader reader_;
   ProcessIdentity identity_;
+  uint32_t wrong_settings_ = 0;
   looptap_region loops_{};
   uint32_t loops_used_ = 0;
   uint64_t loops_dropped_ = 0;

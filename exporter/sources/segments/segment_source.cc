@@ -14,6 +14,7 @@
 #include "exporter/base/monotonic_clock.h"
 #include "exporter/self/shortage.h"
 #include "exporter/sources/segments/loop_shares.h"
+#include "exporter/sources/segments/wrong_settings.h"
 
 namespace looptap {
 
@@ -44,6 +45,7 @@ SegmentSource::SegmentSource(const std::string& path, uint64_t linger_ns, uint64
     while (rejections_.size() <= number) rejections_.push_back(self::rejected_segments(name_of(why)));
   }
   self::declare_shortages();
+  declare_wrong_settings();
   if (directory_.loses_locks())
     log(LogLevel::kWarn,
         path +
@@ -83,6 +85,7 @@ bool SegmentSource::track(std::unique_ptr<TrackedSegment> segment, uint64_t now_
     }
   }
   log(LogLevel::kDebug, "found " + segment->file_name + ": " + segment->identity.name);
+  tell_wrong_settings(segment->identity, segment->file->wrong_settings());
   const std::string name = segment->file_name;
   segments_.emplace(name, std::move(segment));
   return true;
