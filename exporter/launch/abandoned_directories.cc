@@ -72,12 +72,13 @@ struct Candidate {
 };
 
 std::vector<Candidate> find_candidates(const std::vector<std::string>& parents) {
+  const std::string prefix = PrivateDirectory::prefix();
   std::vector<Candidate> candidates;
   for (const std::string& parent : parents) {
     const OpenDirectory open = open_directory(parent);
     if (!open) continue;
     while (const dirent* entry = readdir(open.get())) {
-      if (!std::string_view(entry->d_name).starts_with(PrivateDirectory::kPrefix)) continue;
+      if (!std::string_view(entry->d_name).starts_with(prefix)) continue;
       std::string path = parent + "/" + entry->d_name;
       Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       struct stat facts;

@@ -8,7 +8,7 @@
 
 namespace looptap {
 
-/// Removes each private directory of our user in these parents which nobody uses any more. That takes all of this: its owner's
+/// Removes each private directory of our user and our PID namespace in these parents which nobody uses any more. That takes all of this: its owner's
 /// lock is free; no file in it is locked, as the segment of a live process is; and no process has its path in its environment,
 /// so that none will make a segment in it or load a library from it.
 void remove_abandoned_directories(const std::vector<std::string>& parents);

@@ -26,6 +26,12 @@ bool is_at(int directory, const std::string& path) {
 
 }  // namespace
 
+std::string PrivateDirectory::prefix() {
+  struct stat name_space {};  // without /proc it is 0, and nobody looks for abandoned ones
+  stat("/proc/self/ns/pid", &name_space);
+  return "looptap-run-" + std::to_string(name_space.st_ino) + "-";
+}
+
 PrivateDirectory::PrivateDirectory(const std::vector<std::string>& parents, mode_t mode) {
   for (const std::string& parent : parents)
     if (make(parent, mode)) return;
@@ -35,7 +41,7 @@ PrivateDirectory::PrivateDirectory(const std::vector<std::string>& parents, mode
 bool PrivateDirectory::make(const std::string& parent, mode_t mode) {
   // Another looptap may take it for abandoned before it is locked, and remove it. Then the next one is tried.
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    path_ = parent + "/" + kPrefix + "XXXXXX";
+    path_ = parent + "/" + prefix() + "XXXXXX";
     if (!mkdtemp(path_.data())) return false;
     lock_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (lock_ >= 0) {

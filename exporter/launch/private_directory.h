@@ -13,8 +13,9 @@ namespace looptap {
 
 class PrivateDirectory {
  public:
-  /// What the names of all of them begin with.
-  static constexpr const char* kPrefix = "looptap-run-";
+  /// What the names of all those begin with that are of this PID namespace: from another one, which may share /dev/shm, nobody
+  /// sees whether their programs live.
+  static std::string prefix();
 
   /// In the first of the parents that lets us make one.
   PrivateDirectory(const std::vector<std::string>& parents, mode_t mode);

@@ -12,6 +12,9 @@ from e2e.harness import LOOPTAP, NOBODY, PROBE, SHARED_MEMORY, require_root, wai
 from e2e.run_test import RunTest, child_of
 
 
+IN_A_PID_NAMESPACE = ['unshare', '--pid', '--fork', '--mount-proc']
+
+
 class Abandoned(RunTest):
 
     def killed(self, script, looptap=LOOPTAP):
@@ -39,7 +42,7 @@ class Abandoned(RunTest):
         """One that nobody has. It gets its name when it is prepared: a looptap run of another test may look, too."""
         path = pathlib.Path(tempfile.mkdtemp(prefix='looptap-test-', dir=parent))
         prepare(path)
-        named = path.with_name(path.name.replace('looptap-test-', 'looptap-run-'))
+        named = private_name(path)
         self.addCleanup(shutil.rmtree, named, ignore_errors=True)
         return path.rename(named)
 
@@ -64,6 +67,14 @@ class Abandoned(RunTest):
         self.kill(child)
         self.next_run()
         self.assertFalse(directory.exists())
+
+    def test_of_another_PID_namespace_stays(self):
+        """Its program may live where this looptap sees no process of it."""
+        directory, _, _ = self.killed('echo "$LOOPTAP_DIR -"; exec sleep 60')
+        if self.run_program([*IN_A_PID_NAMESPACE, 'true']).wait():
+            self.skipTest('no PID namespaces can be made here')
+        self.assertEqual(self.run_program([*IN_A_PID_NAMESPACE, LOOPTAP, 'run', '--', 'true']).wait(), 0)
+        self.assertTrue(directory.is_dir())
 
     def test_copy_of_the_library_likewise(self):
         folder = self.folder / 'with a blank'
@@ -104,7 +115,7 @@ class Abandoned(RunTest):
         theirs = self.directory(prepare=lambda path: os.chown(path, NOBODY, NOBODY))
         other = pathlib.Path(tempfile.mkdtemp(prefix='looptap-test-', dir=SHARED_MEMORY))
         self.addCleanup(shutil.rmtree, other)
-        link = other.with_name(other.name.replace('looptap-test-', 'looptap-run-'))
+        link = private_name(other)
         link.symlink_to(other)
         self.addCleanup(link.unlink)
         (other / 'file').write_text('')
@@ -117,6 +128,10 @@ class Abandoned(RunTest):
             directory = self.directory(parent)
             self.next_run()
             self.assertFalse(directory.exists(), directory)
+
+
+def private_name(path):
+    return path.with_name(path.name.replace('looptap-test-', f'looptap-run-{os.stat("/proc/self/ns/pid").st_ino}-'))
 
 
 def lock_for_reading(fd):

@@ -53,6 +53,14 @@ class Command(RunTest):
         self.assertEqual(scrape.label_values('process'), {'python3'})
         self.assertGreaterEqual(scrape.value('eventloop_waits_total'), 100)
 
+    def test_page_is_at_the_url_that_is_printed(self):
+        program = self.run_under([PYTHON, PROGRAMS / 'asyncio_ticks.py', '100', 'rest'], stdin=subprocess.PIPE)
+        metrics = Metrics(program)
+        [line] = [line for line in program.err.splitlines() if 'http://' in line]
+        self.assertRegex(line, rf'\Alooptap: metrics on http://127\.0\.0\.1:{metrics.port}/metrics '
+                         rf'and a page on http://127\.0\.0\.1:{metrics.port}/\Z')
+        self.assertIn('text/html', metrics.request('/').headers['Content-Type'])
+
     def test_keeps_stdin_and_stdout_to_itself(self):
         content = bytes(range(256)) * 1000
         path = self.folder / 'content'
