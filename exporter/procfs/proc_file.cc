@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "exporter/base/descriptor_room.h"
+#include "exporter/base/descriptor.h"
 #include "exporter/self/shortage.h"
 
 namespace looptap {

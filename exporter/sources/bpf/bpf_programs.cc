@@ -20,6 +20,7 @@
 
 #include "bpf/looptap.skel.h"
 #include "exporter/base/capabilities.h"
+#include "exporter/base/descriptor.h"
 #include "exporter/base/log.h"
 #include "exporter/sources/bpf/bpf_attacher.h"
 #include "exporter/sources/bpf/bpf_requirements.h"
@@ -54,16 +55,6 @@ void check_pid(uint32_t pid) {
     throw std::runtime_error("--bpf.target=pid:" + number + " is a thread of process " + group +
                              ": name that one");
 }
-
-struct Descriptor {
-  explicit Descriptor(int opened) : fd(opened) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-  const int fd;
-};
 
 /// Reads what an iterator writes, in pieces of one size. The kernel gives EAGAIN where it has looked at very many objects and
 /// written nothing yet. \return 0, or -errno where it did not come to its end.
@@ -151,9 +142,10 @@ struct BpfPrograms::Loaded {
   void iterate_processes(uint32_t what) {
     skeleton->bss->iterator_mode = what;
     const Descriptor run(bpf_iter_create(bpf_link__fd(iterator)));
-    if (run.fd < 0) throw std::runtime_error("cannot look at the processes that run: " + reason(run.fd));
+    if (run.get() < 0)
+      throw std::runtime_error("cannot look at the processes that run: " + reason(run.get()));
     char nothing[64];
-    if (const long result = read_all(run.fd, nothing, sizeof nothing, [] {}))
+    if (const long result = read_all(run.get(), nothing, sizeof nothing, [] {}))
       throw std::runtime_error("cannot look at all the processes that run: " + reason(result));
   }
 
@@ -171,8 +163,8 @@ struct BpfPrograms::Loaded {
     const Descriptor run(link ? bpf_iter_create(bpf_link__fd(link.get())) : -errno);
     looptap_mapped_file mapped;
     const long result =
-        run.fd < 0 ? run.fd
-                   : read_all(run.fd, &mapped, sizeof mapped, [&] { names.emplace_back(mapped.name); });
+        run.get() < 0 ? run.get()
+                      : read_all(run.get(), &mapped, sizeof mapped, [&] { names.emplace_back(mapped.name); });
     if (result < 0) throw std::runtime_error("cannot look at what a process maps: " + reason(result));
     return names;
   }
@@ -180,13 +172,13 @@ struct BpfPrograms::Loaded {
   /// From an epoll instance and a ring of our own the programs learn how to tell them from other files.
   void discover() {
     const Descriptor instance(epoll_create1(EPOLL_CLOEXEC));
-    if (instance.fd < 0)
+    if (instance.get() < 0)
       throw std::runtime_error(std::string("cannot make an epoll instance: ") + strerror(errno));
     io_uring_params parameters{};
     const Descriptor ring(
         static_cast<int>(syscall(SYS_io_uring_setup, 1, &parameters)));  // may be switched off
-    skeleton->bss->discover_epoll_fd = static_cast<uint32_t>(instance.fd);
-    skeleton->bss->discover_ring_fd = static_cast<uint32_t>(ring.fd);
+    skeleton->bss->discover_epoll_fd = static_cast<uint32_t>(instance.get());
+    skeleton->bss->discover_ring_fd = static_cast<uint32_t>(ring.get());
     iterate_processes(LOOPTAP_DISCOVER);
     if (!skeleton->bss->epoll_operations)
       throw std::runtime_error("the BPF programs cannot tell what an epoll instance is on this kernel");

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <utility>
 
-#include "exporter/base/descriptor_room.h"
+#include "exporter/base/descriptor.h"
 #include "exporter/base/label_text.h"
 #include "exporter/base/monotonic_clock.h"
 #include "exporter/self/shortage.h"
@@ -62,22 +62,6 @@ const std::string& boot_id() {
   return id;
 }
 
-/// A descriptor until somebody takes it over.
-class Opened {
- public:
-  explicit Opened(int fd) : fd_(fd) {}
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
-  ~Opened() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-  void release() { fd_ = -1; }
-
- private:
-  int fd_;
-};
-
 std::string text_of(const char* bytes, size_t size) {
   return label_text(std::string_view(bytes, strnlen(bytes, size)));
 }
@@ -105,7 +89,7 @@ class SegmentFile::Look {
 
 SegmentFile::Attached SegmentFile::attach() {
   if (memory_.fd >= 0) return Attached::kOpen;
-  Opened opened(open_file(directory_, name_));
+  Descriptor opened(open_file(directory_, name_));
   struct stat facts;
   if (opened.get() < 0 || fstat(opened.get(), &facts) != 0) {
     if (!self::is_shortage(errno)) return Attached::kGone;
@@ -114,8 +98,7 @@ SegmentFile::Attached SegmentFile::attach() {
   }
   if (facts.st_dev != device_ || facts.st_ino != inode_) return Attached::kGone;
   stays_open_ = may_stay_open(opened.get(), kShare_percent);
-  memory_.fd = opened.get();
-  opened.release();
+  memory_.fd = opened.release();
   return Attached::kOpen;
 }
 
@@ -124,7 +107,7 @@ void SegmentFile::detach() {
 }
 
 std::unique_ptr<SegmentFile> SegmentFile::open(int directory, const std::string& name, Rejection& why) {
-  Opened opened(open_file(directory, name));
+  Descriptor opened(open_file(directory, name));
   struct stat facts;
   if (opened.get() < 0 || fstat(opened.get(), &facts) != 0) {
     if (self::is_shortage(errno)) throw self::Shortage(errno, "cannot open a segment");

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "exporter/base/descriptor.h"
 #include "exporter/base/limited_log.h"
 #include "exporter/base/log.h"
 #include "exporter/self/shortage.h"
@@ -24,17 +25,6 @@ struct flock whole_file() {
   return lock;
 }
 
-/// Closed when this goes; so is the lock that it holds.
-struct Opened {
-  explicit Opened(int descriptor) : fd(descriptor) {}
-  Opened(const Opened&) = delete;
-  Opened& operator=(const Opened&) = delete;
-  ~Opened() {
-    if (fd >= 0) close(fd);
-  }
-  int fd;
-};
-
 }  // namespace
 
 SegmentJanitor::~SegmentJanitor() {
@@ -44,36 +34,36 @@ SegmentJanitor::~SegmentJanitor() {
 bool SegmentJanitor::hold_lock() {
   if (lock_ >= 0) return true;
   // Without O_CREAT first: fs.protected_regular refuses it on another user's file.
-  Opened file(
+  Descriptor file(
       openat(directory_.descriptor(), SegmentDirectory::kJanitorName, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
-  if (file.fd < 0 && errno == ENOENT) {
-    file.fd = openat(directory_.descriptor(), SegmentDirectory::kJanitorName,
-                     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file.fd >= 0) fchmod(file.fd, 0666);  // past the umask: another user's exporter may take over
+  if (!file.is_open() && errno == ENOENT) {
+    file = Descriptor(openat(directory_.descriptor(), SegmentDirectory::kJanitorName,
+                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (file.is_open()) fchmod(file.get(), 0666);  // past the umask: another user's exporter may take over
   }
   struct flock lock = whole_file();
-  if (file.fd < 0 || fcntl(file.fd, F_OFD_SETLK, &lock) != 0) {
+  if (!file.is_open() || fcntl(file.get(), F_OFD_SETLK, &lock) != 0) {
     const bool is_new = std::exchange(refused_, errno) != errno;
-    if (file.fd < 0 && self::is_shortage(errno))
+    if (!file.is_open() && self::is_shortage(errno))
       self::tell_of_shortage(errno, "cannot open .janitor");
-    else if (file.fd < 0 && errno != EEXIST && is_new)
+    else if (!file.is_open() && errno != EEXIST && is_new)
       log(LogLevel::kWarn,
           directory_.path() +
               ": only this user's segments of dead processes will be removed: .janitor: " + strerror(errno));
     return false;
   }
   refused_ = 0;
-  lock_ = std::exchange(file.fd, -1);
+  lock_ = file.release();
   return true;
 }
 
 bool SegmentJanitor::remove(const SegmentDirectory::File& file, By who) {
   // Asking takes the right to read, locking that to write.
   const int access = who == By::kOwner ? O_RDWR : O_RDONLY;
-  const Opened opened(openat(directory_.descriptor(), file.name.c_str(),
-                             access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const Descriptor opened(openat(directory_.descriptor(), file.name.c_str(),
+                                 access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat facts;
-  if (opened.fd < 0 || fstat(opened.fd, &facts) != 0) {
+  if (!opened.is_open() || fstat(opened.get(), &facts) != 0) {
     if (errno == ENOENT) return true;
     if (self::is_shortage(errno)) {
       self::tell_of_shortage(errno, "cannot open a segment of a dead process");
@@ -89,7 +79,7 @@ bool SegmentJanitor::remove(const SegmentDirectory::File& file, By who) {
   if (facts.st_ino != file.inode) return true;
   if (who == By::kOwner && facts.st_uid != geteuid()) return false;
   struct flock lock = whole_file();
-  if (fcntl(opened.fd, who == By::kOwner ? F_OFD_SETLK : F_OFD_GETLK, &lock) != 0) return true;
+  if (fcntl(opened.get(), who == By::kOwner ? F_OFD_SETLK : F_OFD_GETLK, &lock) != 0) return true;
   // A probe locks its file before it gives it its name: who lives, or is on the way, holds the lock.
   if (who == By::kJanitor && lock.l_type != F_UNLCK) return true;
   unlink(file);

@@ -1,8 +1,18 @@
-#include "exporter/base/descriptor_room.h"
+#include "exporter/base/descriptor.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace looptap {
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
 
 bool may_stay_open(int descriptor, unsigned percent) {
   rlimit limit{};
