@@ -20,28 +20,15 @@ void JsonText::separate() {
   if (std::exchange(needs_comma_, true)) text_ += ',';
 }
 
-JsonText& JsonText::begin_object() {
+JsonText& JsonText::begin(char bracket) {
   separate();
-  text_ += '{';
+  text_ += bracket;
   needs_comma_ = false;
   return *this;
 }
 
-JsonText& JsonText::end_object() {
-  text_ += '}';
-  needs_comma_ = true;
-  return *this;
-}
-
-JsonText& JsonText::begin_array() {
-  separate();
-  text_ += '[';
-  needs_comma_ = false;
-  return *this;
-}
-
-JsonText& JsonText::end_array() {
-  text_ += ']';
+JsonText& JsonText::end(char bracket) {
+  text_ += bracket;
   needs_comma_ = true;
   return *this;
 }

@@ -13,10 +13,10 @@ namespace looptap {
 class JsonText {
  public:
   // Values, in an array or after a key.
-  JsonText& begin_object();
-  JsonText& end_object();
-  JsonText& begin_array();
-  JsonText& end_array();
+  JsonText& begin_object() { return begin('{'); }
+  JsonText& end_object() { return end('}'); }
+  JsonText& begin_array() { return begin('['); }
+  JsonText& end_array() { return end(']'); }
   /// In as few digits as make it this value again; a whole number as "1.0". What is no number is null.
   JsonText& value(double number);
   JsonText& value(uint64_t number);
@@ -35,6 +35,8 @@ class JsonText {
   std::string take();
 
  private:
+  JsonText& begin(char bracket);
+  JsonText& end(char bracket);
   void separate();
   void write_string(std::string_view text);
 
