@@ -52,6 +52,7 @@ class Podman:
             f'default_ulimits = ["nofile={files}:{files}","nproc={processes}:{processes}"]\n'
             '[engine]\nruntime = "runc"\n'
             f'[engine.runtimes]\nrunc = ["{pathlib.Path(__file__).with_name("runc_with_host_pid")}"]\n')
+        self._folder = pathlib.Path(folder)
         self._environment = dict(os.environ, CONTAINERS_CONF=str(configuration))
         self._undone_by = []  # commands
         atexit.register(self._undo)  # for a run that is interrupted
@@ -68,7 +69,9 @@ class Podman:
 
     def run(self, *arguments, check=True):
         """Its stdout; with check, its failure is the test's."""
-        done = subprocess.run(['podman', *map(str, arguments)], env=self._environment, text=True,
+        # conmon leaves a file, oom, where it was started when a container ran out of memory.
+        place = self._folder if self._folder.exists() else None
+        done = subprocess.run(['podman', *map(str, arguments)], env=self._environment, text=True, cwd=place,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
         if check and done.returncode:
             raise AssertionError(f'podman {arguments}: status {done.returncode}: {done.stderr}')
