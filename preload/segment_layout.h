@@ -58,7 +58,7 @@ enum { LOOPTAP_CLOCK_MONOTONIC = 1 };
 /* Settings in the environment (LOOPTAP_LOOPS, ...) that have a value which the probe does not understand. */
 enum {
   LOOPTAP_SETTING_LOOPS = 1,   /* the default is used */
-  LOOPTAP_SETTING_WAITS = 2,   /* the words that are known are used */
+  LOOPTAP_SETTING_WAITS = 2,   /* the words that are known are used, epoll if there are none */
   LOOPTAP_SETTING_NAME = 4,    /* it was too long and is cut off */
   LOOPTAP_SETTING_EXCLUDE = 8, /* so was this */
   LOOPTAP_SETTING_VERBOSE = 16 /* taken for 1 */

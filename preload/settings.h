@@ -82,7 +82,7 @@ inline uint32_t read_waits(uint32_t& wrong) {
     while (*at && *at != ',') at++;
     if (*at) at++;
   }
-  return waits;
+  return waits ? waits : kWaitsEpoll;
 }
 
 constexpr const char* kDefaultDirectory = "/dev/shm/looptap";

@@ -6,7 +6,7 @@ from e2e import native_histograms
 from e2e.harness import SHARED_MEMORY, LooptapTest, make_folder
 from recorded import segments
 
-_OTHER = ['--latency.quantiles=0,0.25,0.9,0.999,1', '--latency.buckets=500us,3ms,40ms,300ms,2s,30s,5000s',
+_OTHER = ['--latency.quantiles=0,0.25,0.9,0.999,1', '--latency.buckets=500us,3ms,40ms,300ms,2s,30s,3600s',
           '--stall.threshold=20ms', '--latency.window=10m']
 FLAGS = {'default': [],
          'processes': ['--metrics.aggregate=process'],
