@@ -16,28 +16,12 @@
 #include <string_view>
 #include <utility>
 
+#include "exporter/base/descriptor.h"
 #include "exporter/launch/private_directory.h"
 
 namespace looptap {
 
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  operator int() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // How long an exec may be without an environment.
 constexpr int kAttempts = 20;
@@ -49,11 +33,11 @@ OpenDirectory open_directory(const std::string& path) { return {opendir(path.c_s
 
 bool is_locked(int directory, const char* name) {
   const Descriptor file(openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (file < 0) return errno != ENOENT;
+  if (!file.is_open()) return errno != ENOENT;
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  return fcntl(file, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
+  return fcntl(file.get(), F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
 }
 
 bool holds_locked_file(const std::string& path, int directory) {
@@ -82,8 +66,8 @@ std::vector<Candidate> find_candidates(const std::vector<std::string>& parents) 
       std::string path = parent + "/" + entry->d_name;
       Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       struct stat facts;
-      if (directory < 0 || fstat(directory, &facts) || facts.st_uid != geteuid()) continue;
-      if (flock(directory, LOCK_EX | LOCK_NB) || holds_locked_file(path, directory)) continue;
+      if (!directory.is_open() || fstat(directory.get(), &facts) || facts.st_uid != geteuid()) continue;
+      if (flock(directory.get(), LOCK_EX | LOCK_NB) || holds_locked_file(path, directory.get())) continue;
       candidates.push_back({std::move(path), std::move(directory)});
     }
   }
@@ -135,7 +119,8 @@ bool drop_named(std::vector<Candidate>& candidates) {
 void remove_abandoned_directories(const std::vector<std::string>& parents) {
   std::vector<Candidate> candidates = find_candidates(parents);
   if (candidates.empty() || !drop_named(candidates)) return;
-  for (const Candidate& candidate : candidates) remove_directory(candidate.directory, candidate.path.c_str());
+  for (const Candidate& candidate : candidates)
+    remove_directory(candidate.directory.get(), candidate.path.c_str());
 }
 
 }  // namespace looptap

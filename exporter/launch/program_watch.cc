@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "exporter/base/descriptor.h"
+
 namespace looptap {
 
 namespace {
@@ -22,17 +24,12 @@ bool job_stop_is_pending() {
 /// Our terminal and who has it.
 class Terminal {
  public:
-  Terminal() : fd_(open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {}
-  ~Terminal() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
-  pid_t foreground() const { return fd_ >= 0 ? tcgetpgrp(fd_) : -1; }
-  void give_to(pid_t group) const { tcsetpgrp(fd_, group); }  // SIGTTOU is blocked
+  Terminal() : open_(open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {}
+  pid_t foreground() const { return tcgetpgrp(open_.get()); }         ///< -1: there is none
+  void give_to(pid_t group) const { tcsetpgrp(open_.get(), group); }  // SIGTTOU is blocked
 
  private:
-  const int fd_;
+  const Descriptor open_;
 };
 
 }  // namespace
