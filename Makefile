@@ -94,8 +94,10 @@ warnings = -Wall -Wextra $(if $(SANITIZE),-Wno-tsan -Wno-maybe-uninitialized,$(i
 
 # CPPFLAGS, CXXFLAGS and LDFLAGS are the user's. They stand before what the code cannot do without.
 sanitize = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-# Sanitizers are for finding faults: at -O2 CLI11 alone takes them a minute and a half.
-exporter_flags = $(if $(SANITIZE),-O1,-O2) -g $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
+# -g1: lines and functions, as a backtrace shows them. Variables and types take a third of the compiler's time.
+# Sanitizers are for finding faults: at -O2 they take several times as long.
+optimize = $(if $(SANITIZE),-O1,-O2)
+exporter_flags = $(optimize) -g1 $(warnings) $(CPPFLAGS) $(CXXFLAGS) -std=c++20 -pthread -I. \
   $(shell $(PKG_CONFIG) --cflags yaml-0.1 libbpf prometheus-cpp-core) $(sanitize)
 exporter_libs = $(shell $(PKG_CONFIG) --libs yaml-0.1 libbpf prometheus-cpp-core) -lcivetweb -lz -pthread
 
@@ -176,6 +178,9 @@ build_info := $(BUILD)/obj/exporter/base/build_info.o
 $(build_info): VERSION $(BUILD)/revision
 $(build_info): defines = -DLOOPTAP_VERSION='"$(file <VERSION)"' $(addprefix -DLOOPTAP_REVISION=,$(revision))
 $(build_info): revision = $(patsubst %,'"%"',$(file <$(BUILD)/revision))
+
+# It runs once, and has CLI11's header: 12 s of compiling instead of 25, and under sanitizers 18 instead of 70.
+$(BUILD)/obj/exporter/cli/command_parser.o: private optimize = $(if $(SANITIZE),-O0,-O1)
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/exporter.flags
 	$(call say,CXX,$<)
