@@ -164,8 +164,8 @@ exporter_sources := $(sort $(shell find exporter -name '*.cc'))
 exporter_objects := $(exporter_sources:%.cc=$(BUILD)/obj/%.o) $(page_object)
 # What programs are made of whose own sources are $1; objects: with the page, if it is served.
 sources_of = $(shell tests/sources_of $1)
-objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$(call sources_of,$1))) \
-  $(if $(filter exporter/web/page.cc,$(call sources_of,$1)),$(page_object))
+objects_of = $(call objects_from,$(call sources_of,$1))
+objects_from = $(patsubst %.cc,$(BUILD)/obj/%.o,$(filter-out %/main.cc,$1)) $(if $(filter exporter/web/page.cc,$1),$(page_object))
 # Of the sources $1 those with the names $2, whatever room they are in.
 named = $(filter $(foreach name,$2,%/$(name).cc),$1)
 
@@ -503,15 +503,18 @@ $(BUILD)/fuzz/obj/%.o: %.cc $(BUILD)/exporter.flags | fuzz_deps
 
 # ---- Faults: calls of malloc, open, read and more that fail, each in its turn --------------------------------------
 
-.PHONY: test-faults
+.PHONY: test-faults faults
 
-victims: $(BUILD)/tests/faults/looks
+# make calls itself, as what `looks` is made of is asked when Python is there, which a fresh machine has not.
+faults: | build
+	+$(Q)$(MAKE) --no-print-directory '$(BUILD)/tests/faults/looks'
+
 $(BUILD)/tests/faults/looks: $$(call objects_of,tests/faults/looks.cc)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(sanitize) $^ -o $@ $(exporter_libs)
 
-test-faults: build victims ## let every call that `looptap serve` makes as it starts fail, one after another (minutes)
+test-faults: build victims faults ## let every call that `looptap serve` makes as it starts fail, one after another (minutes)
 	LOOPTAP_TEST_ALL_FAULTS=1 tests/run e2e.test_faults
 
 # ---- Other people's test suites, with and without the probe --------------------------------------------------------

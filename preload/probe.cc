@@ -24,19 +24,12 @@
 #include "preload/poll_loop.h"
 #include "preload/process.h"
 #include "preload/thread.h"
+#include "preload/timeouts.h"
 
 struct epoll_event;
 struct pollfd;
 struct fd_set;
 struct sigset;
-struct timeval64 {
-  int64_t seconds;
-  int64_t microseconds;
-};
-struct timespec64 {
-  int64_t seconds;
-  int64_t nanoseconds;
-};
 
 extern "C" {
 __attribute__((visibility("hidden"))) void* looptap_next_syscall;
@@ -104,43 +97,6 @@ __attribute__((always_inline)) inline void end_wait(const Wait& wait, int64_t re
 
 /* Not inlined into the calls that are seldom measured: that would be 5 KB of code. */
 __attribute__((noinline)) void end_poll_wait(const Wait& wait, int64_t result) { end_wait(wait, result); }
-
-inline int64_t milliseconds_to_ns(int timeout_ms) {
-  return timeout_ms < 0 ? LOOPTAP_NO_TIMEOUT : int64_t{timeout_ms} * 1000000;
-}
-
-/* A timeout that lies in the host's memory is read only after the kernel has read it, and so has proven that it may be
- * read: a bad pointer is the kernel's to refuse (EFAULT). Before the call nothing is known of it, unless there is none.
- * Should another thread unmap that memory during the wait, reading it kills; it is then plainly freed while in use. */
-
-inline int64_t timeout_before(const void* timeout) {
-  return timeout ? LOOPTAP_UNKNOWN_TIMEOUT : LOOPTAP_NO_TIMEOUT;
-}
-
-/* Whether the kernel has read all arguments of a wait that returned `result`. EINTR can only come afterwards; every
- * other error may have come before. */
-inline bool kernel_took_arguments(int64_t result) {
-  constexpr int kInterrupted = 4;  // EINTR
-  return result >= 0 || (__errno_location && *__errno_location() == kInterrupted);
-}
-
-inline int64_t timeout_after(const timespec64* timeout, int64_t result) {
-  if (!timeout) return LOOPTAP_NO_TIMEOUT;
-  if (!kernel_took_arguments(result)) return LOOPTAP_UNKNOWN_TIMEOUT;
-  constexpr int64_t kMaxSeconds = 1000000000;  // 31 years: treated as no timeout; far from overflow
-  if (timeout->seconds > kMaxSeconds) return LOOPTAP_NO_TIMEOUT;
-  return timeout->seconds * 1000000000 + timeout->nanoseconds;
-}
-
-/* select() writes the time that is left into its timeval. Some is left: it returned in time. None is left: how much
- * there was is not known. musl's select() leaves the timeval alone, and so does a process with STICKY_TIMEOUTS: some
- * is "left" though the call timed out, and that is the timeout itself. */
-inline int64_t timeout_after(const timeval64* left, int64_t result) {
-  if (!left) return LOOPTAP_NO_TIMEOUT;
-  if (!kernel_took_arguments(result) || (!left->seconds && !left->microseconds))
-    return LOOPTAP_UNKNOWN_TIMEOUT;
-  return result == 0 ? left->seconds * 1000000000 + left->microseconds * 1000 : LOOPTAP_NO_TIMEOUT;
-}
 
 /* The end of a wait that began with timeout_before(). */
 template <typename T>

@@ -14,6 +14,8 @@ import unittest
 
 from e2e.harness import BUILD, LOOPTAP, PLAIN_EPOLL, PROBE, LooptapTest, Metrics, wait_until
 
+makes = 'faults'
+
 FAIL_NTH = BUILD / 'tests/preloads/fail_nth.so'
 LOOKS = BUILD / 'tests/faults/looks'
 ALL = bool(os.environ.get('LOOPTAP_TEST_ALL_FAULTS'))
