@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "preload/operations.h"
+
 #include "preload/loop_state.h"
 #include "preload/next_function.h"
 

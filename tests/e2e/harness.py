@@ -172,6 +172,14 @@ def request(port, path, method='GET', headers=None):
         connection.close()
 
 
+def says_ready(port):
+    """Whether a server of Prometheus' kind is ready."""
+    try:
+        return request(port, '/-/ready').status == 200
+    except OSError:
+        return False
+
+
 class Metrics:
     """Where an exporter, found by the URL that it has printed, serves its metrics."""
 
@@ -232,6 +240,16 @@ class LooptapTest(unittest.TestCase):
         _groups.add(process.pid)
         self.addCleanup(self._end, process)
         return Program(process, out, err)
+
+    def start_on_a_free_port(self, command, is_ready, preload=()):
+        """Starts what command(port) is, and waits until is_ready(server, port). Returns the server and its port."""
+        for _ in range(3):  # somebody else may take the port first
+            port = free_port()
+            server = self.start(command(port), preload)
+            wait_until(lambda: is_ready(server, port) or server.process.poll() is not None, f'{server} is ready')
+            if server.process.poll() is None:
+                return server, port
+        self.fail(f'{server} does not start')
 
     @staticmethod
     def _end(process):

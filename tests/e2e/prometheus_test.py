@@ -3,7 +3,7 @@
 import json
 import urllib.parse
 
-from e2e.harness import LooptapTest, find_program, free_port, request, wait_until
+from e2e.harness import LooptapTest, find_program, request, says_ready, wait_until
 
 CONFIGURATION = '''
 global:
@@ -26,22 +26,10 @@ class PrometheusTest(LooptapTest):
         program = find_program('prometheus')
         path = self.folder / 'prometheus.yml'
         path.write_text(configuration)
-        for _ in range(3):  # somebody else may take the port first
-            self.port = free_port()
-            server = self.start([program, f'--config.file={path}',
-                                 f'--storage.tsdb.path={self.folder / "data"}',
-                                 f'--web.listen-address=127.0.0.1:{self.port}', *flags])
-            wait_until(lambda: self.is_ready() or server.process.poll() is not None,
-                       f'{server} is ready')
-            if server.process.poll() is None:
-                return
-        self.fail(f'{server} does not start')
-
-    def is_ready(self):
-        try:
-            return request(self.port, '/-/ready').status == 200
-        except OSError:
-            return False
+        _, self.port = self.start_on_a_free_port(
+            lambda port: [program, f'--config.file={path}', f'--storage.tsdb.path={self.folder / "data"}',
+                          f'--web.listen-address=127.0.0.1:{port}', *flags],
+            lambda _, port: says_ready(port))
 
     def ask(self, path, **parameters):
         """What an endpoint of its API answers."""

@@ -6,7 +6,7 @@ import threading
 import urllib.request
 import unittest
 
-from e2e.harness import ROOT, LooptapTest, find_program, free_port, request, wait_until
+from e2e.harness import ROOT, LooptapTest, find_program, says_ready, wait_until
 from e2e.test_alert_rules import expected_alerts
 
 try:
@@ -62,20 +62,10 @@ class Alertmanager(LooptapTest):
         configuration.write_text(json.dumps({
             'route': {'receiver': 'pager', 'group_by': ['...'], 'group_wait': '1s', 'group_interval': '1s'},
             'receivers': [{'name': 'pager', 'webhook_configs': [{'url': self.pager.url}]}], **rules}))
-        for _ in range(3):  # somebody else may take the port first
-            self.port = free_port()
-            server = self.start([program, f'--config.file={configuration}', f'--storage.path={self.folder / "data"}',
-                                 f'--web.listen-address=127.0.0.1:{self.port}', '--cluster.listen-address='])
-            wait_until(lambda: self.is_ready() or server.process.poll() is not None, f'{server} is ready')
-            if server.process.poll() is None:
-                return
-        self.fail(f'{server} does not start')
-
-    def is_ready(self):
-        try:
-            return request(self.port, '/-/ready').status == 200
-        except OSError:
-            return False
+        _, self.port = self.start_on_a_free_port(
+            lambda port: [program, f'--config.file={configuration}', f'--storage.path={self.folder / "data"}',
+                          f'--web.listen-address=127.0.0.1:{port}', '--cluster.listen-address='],
+            lambda _, port: says_ready(port))
 
     def fire(self, alerts):
         body = json.dumps([{'labels': labels} for labels in alerts]).encode()

@@ -1,9 +1,11 @@
 """make install: what lies where, and what systemd says of its unit."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from e2e.harness import BUILD, LOOPTAP, ROOT, LooptapTest, find_program
@@ -19,21 +21,29 @@ def flags(text):
 
 class MakeInstall(LooptapTest):
 
+    @classmethod
+    def setUpClass(cls):
+        # make looks at every source: some seconds, once.
+        cls.installed = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.installed)
+        cls.install('/usr', cls.installed)
+
     def setUp(self):
         super().setUp()
         self.root = self.folder / 'root'
-        self.install('/usr')
+        shutil.copytree(self.installed, self.root, symlinks=True)
 
-    def install(self, prefix):
+    @staticmethod
+    def install(prefix, root):
         environment = {name: value for name, value in os.environ.items() if not name.startswith('MAKE')}
         folder = os.path.relpath(BUILD, ROOT)
         # What is built stays as it is, whatever compiler built it: other tests run beside this one, and use it.
         stays = [f'--old-file={folder}/{name}' for name in
                  ('exporter.flags', 'probe.flags', 'bpf.flags', 'sources', 'revision', 'looptap', 'liblooptap.so')]
         run = subprocess.run(['make', '-C', str(ROOT), *stays, 'install', f'BUILD={folder}',
-                              f'DESTDIR={self.root}', f'PREFIX={prefix}'],
+                              f'DESTDIR={root}', f'PREFIX={prefix}'],
                              env=environment, capture_output=True, text=True)
-        self.assertEqual(run.returncode, 0, run.stderr)
+        assert run.returncode == 0, run.stderr
 
     def systemd(self, program, *arguments):
         return subprocess.run([find_program(program), *arguments, f'--root={self.root}'],
@@ -55,7 +65,7 @@ class MakeInstall(LooptapTest):
         self.assertEqual(program.out, f'{self.root}/usr/lib/looptap/liblooptap.so\n')
 
     def test_files_name_the_installed_ones(self):
-        self.install('/opt/looptap')
+        self.install('/opt/looptap', self.root)
         unit = (self.root / 'opt/looptap/lib/systemd/system/looptap.service').read_text()
         self.assertIn('\nExecStart=/opt/looptap/bin/looptap serve', unit)
         drop_in = self.root / 'opt/looptap/share/doc/looptap/examples/service-drop-in.conf'

@@ -1,9 +1,13 @@
 """An unmodified node HTTP server, driven by wrk."""
 
+from e2e.driven_server import DrivenServer
 from e2e.harness import COUNT_WAITS, PROBE, PROGRAMS, LooptapTest, find_program, wait_until
 
 
-class Node(LooptapTest):
+class Node(DrivenServer, LooptapTest):
+
+    process = 'node'
+    events = 100
 
     def drive(self, preload):
         """A server that wrk has driven, still running."""
@@ -16,20 +20,6 @@ class Node(LooptapTest):
             [wrk, '-t', '1', '-c', '8', '-d', '1', f'http://127.0.0.1:{server.out.strip()}/'])
         self.assertEqual(driven.wait(), 0, driven)
         return server
-
-    def test_has_a_series_with_its_name_and_pid(self):
-        metrics = self.serve()
-        server = self.drive([PROBE])
-        scrape = metrics.scrape()
-        self.assertEqual(scrape.label_values('process'), {'node'})
-        self.assertEqual(scrape.label_values('pid'), {str(server.pid)})
-        self.assertGreater(scrape.total('eventloop_events_total'), 100)
-
-    def test_without_the_probe_has_no_series(self):
-        metrics = self.serve()
-        server = self.drive([COUNT_WAITS])
-        self.assertGreater(self.returned_waits(server.pid), 100)
-        self.assert_no_loops(metrics)
 
     def test_waits_equal_the_calls(self):
         metrics = self.serve()

@@ -1,5 +1,7 @@
 """looptap run as PID 1, as in a container: it reaps orphans, and passes on signals and the end."""
 
+import os
+import signal
 import subprocess
 import unittest
 
@@ -42,9 +44,9 @@ class AsPid1(RunTest):
         program = self.start_as_pid_1([TELLS])
         wait_until(lambda: 'ready' in program.out, 'it is ready')
         looptap = child_of(program.pid)
-        subprocess.run(['kill', '-USR1', str(looptap)], check=True)
+        os.kill(looptap, signal.SIGUSR1)
         wait_until(lambda: '10 by' in program.out, 'it has the first')
-        subprocess.run(['kill', '-TERM', str(looptap)], check=True)
+        os.kill(looptap, signal.SIGTERM)
         self.assertEqual(program.wait(), 9, program)
         self.assertEqual([line.split()[0] for line in program.out.splitlines()], ['ready', '10', '15'])
 

@@ -30,6 +30,20 @@ struct PlainMemory : SlotMemory {
   mutable uint64_t bytes = 0;
 };
 
+/// A loop that has waited once, and was read.
+struct WaitedOnce {
+  TestLoops loops{1};
+  looptap_thread thread = TestLoops::thread(1);
+  PlainMemory memory{loops};
+  SlotReader reader{memory};
+
+  WaitedOnce() {
+    loops.begin(0, thread);
+    loops.wait(thread, 0, kMs, 2 * kMs);
+    REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("slots of one process may lie anywhere, and their ordinals come in any order") {
@@ -52,13 +66,8 @@ TEST_CASE("slots of one process may lie anywhere, and their ordinals come in any
 }
 
 TEST_CASE("a loop that has not moved is not copied again, one that has is") {
-  TestLoops loops(1);
-  auto thread = TestLoops::thread(1);
-  loops.begin(0, thread);
-  loops.wait(thread, 0, kMs, 2 * kMs);
-  const PlainMemory memory(loops);
-  SlotReader reader(memory);
-  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  WaitedOnce once;
+  auto& [loops, thread, memory, reader] = once;
 
   memory.bytes = 0;
   REQUIRE(reader.read(0, 0, 20 * kMs, false));
@@ -99,13 +108,8 @@ TEST_CASE("wakeup delays are read where there are new ones, and kept where there
 }
 
 TEST_CASE("an event queue stays with its loop while the slot is read anew") {
-  TestLoops loops(2);
-  auto thread = TestLoops::thread(1);
-  loops.begin(0, thread);
-  loops.wait(thread, 0, kMs, 2 * kMs);
-  const PlainMemory memory(loops);
-  SlotReader reader(memory);
-  REQUIRE(reader.read(0, 0, 10 * kMs, false));
+  WaitedOnce once;
+  auto& [loops, thread, memory, reader] = once;
   CHECK_FALSE(reader.samples()[0].event_queue);
   REQUIRE(reader.event_queue(0));
   reader.event_queue(0)->emplace().zero_count = 3;
