@@ -2,7 +2,7 @@
 
 import signal
 
-from e2e.harness import PROBE, find_program, free_port, make_folder, wait_until
+from e2e.harness import PROBE, find_program, make_folder, wait_until
 from e2e.own_records import VictimTest, own_records
 
 
@@ -36,13 +36,11 @@ class Tor(VictimTest):
     def start_tor(self, preload):
         folder = make_folder(self, None, 0o700)
         (folder / 'torrc').touch()
-        tor = self.start(
-            [find_program('tor'), '-f', folder / 'torrc', '--Sandbox', '1', '--DataDirectory', folder,
-             '--DisableNetwork', '1', '--SocksPort', str(free_port()), '--Log', 'notice stdout'],
-            environment=self.environment(preload))
-        wait_until(lambda: 'Starting with guard' in tor.out or tor.process.poll() is not None,
-                   'tor runs')
-        self.assertIsNone(tor.process.poll(), tor.out)
+        program = find_program('tor')
+        tor, _ = self.start_on_a_free_port(
+            lambda port: [program, '-f', folder / 'torrc', '--Sandbox', '1', '--DataDirectory', folder,
+                          '--DisableNetwork', '1', '--SocksPort', port, '--Log', 'notice stdout'],
+            lambda tor, _: 'Starting with guard' in tor.out, preload)
         return tor
 
     def stops_in_good_order(self, tor):
