@@ -30,6 +30,10 @@ class Sandboxes(VictimTest):
             self.assertEqual(program.wait(), -signal.SIGSYS)
 
 
+# Of 0.4.9, with or without the probe, once in some hundred ends: a thread locks what the main one has destroyed already.
+TORS_OWN_FAULT = 'Error locking a mutex.'
+
+
 class Tor(VictimTest):
     """tor's own sandbox kills, too."""
 
@@ -47,7 +51,12 @@ class Tor(VictimTest):
         with open(f'/proc/{tor.pid}/status') as status:
             self.assertIn('\nSeccomp:\t2\n', status.read())
         tor.process.send_signal(signal.SIGINT)
-        self.assertEqual(tor.wait(), 0, tor.out)
+        status = tor.wait()
+        self.assertIn('Interrupt: exiting cleanly.', tor.out)
+        if TORS_OWN_FAULT in tor.out:
+            self.assertNotEqual(status, -signal.SIGSYS, tor.out)
+        else:
+            self.assertEqual(status, 0, tor.out)
 
     def test_lives_and_is_measured(self):
         metrics = self.serve()
