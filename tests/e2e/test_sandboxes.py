@@ -30,7 +30,7 @@ class Sandboxes(VictimTest):
             self.assertEqual(program.wait(), -signal.SIGSYS)
 
 
-# Of 0.4.9, with or without the probe, once in some hundred ends: a thread locks what the main one has destroyed already.
+# Of 0.4.9, seen without the probe: a worker locks what the main thread has destroyed already, as tor ends.
 TORS_OWN_FAULT = 'Error locking a mutex.'
 
 
