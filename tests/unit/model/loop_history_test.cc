@@ -71,9 +71,9 @@ TEST_CASE("history: iterations are counted by octave, bounds inclusive") {
   loop.iterate(first_bound + 1, 3);
   loop.iterate(bound_ns(20 * 32), 4);  // 1 s
   loop.iterate(100 * kSecond);
-  loop.iterate(bound_ns(31 * 32));       // 2048 s, the last bound
-  loop.iterate(bound_ns(31 * 32) + 1);   // beyond it
-  loop.iterate(bound_ns(32 * 32) + 1);   // beyond the histogram
+  loop.iterate(bound_ns(31 * 32));      // 2048 s, the last bound
+  loop.iterate(bound_ns(31 * 32) + 1);  // beyond it
+  loop.iterate(bound_ns(32 * 32) + 1);  // beyond the histogram
   history.tick(loop.sample, 5);
   const HistoryColumn column = history.columns().at(0);
   CHECK(count_in(column, 0) == 12);
