@@ -18,22 +18,15 @@ std::runtime_error no_process(int error) {
 }
 
 /// Both of its ends are given up by exec.
-class Pipe {
- public:
-  Pipe() {
-    if (pipe2(ends_, O_CLOEXEC)) throw no_process(errno);
-  }
-  ~Pipe() {
-    for (const int end : ends_)
-      if (end >= 0) close(end);
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-  int take_read_end() { return std::exchange(ends_[0], -1); }
-  int take_write_end() { return std::exchange(ends_[1], -1); }
+struct Pipe {
+  Descriptor read_end{-1}, write_end{-1};
 
- private:
-  int ends_[2];
+  Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC)) throw no_process(errno);
+    read_end = Descriptor(ends[0]);
+    write_end = Descriptor(ends[1]);
+  }
 };
 
 /// The child, from the fork to exec. Allocates nothing and throws nothing.
@@ -65,31 +58,27 @@ HeldProgram::HeldProgram(const std::vector<std::string>& command, ProgramEnviron
   if (pid_ < 0) throw no_process(errno);
   if (pid_ == 0) {
     environment.hand_over_to(getpid());
-    close(go.take_write_end());  // or its end would never be seen
-    become(argv.data(), variables, attributes, go.take_read_end(), failure.take_write_end());
+    close(go.write_end.release());  // or its end would never be seen
+    become(argv.data(), variables, attributes, go.read_end.get(), failure.write_end.get());
   }
-  go_ = go.take_write_end();
-  failure_ = failure.take_read_end();
+  go_ = std::move(go.write_end);
+  failure_ = std::move(failure.read_end);
 }
 
 HeldProgram::~HeldProgram() {
-  if (go_ >= 0) {
-    kill(pid_, SIGKILL);  // it may be stopped
-    close(go_);
-    waitpid(pid_, nullptr, 0);
-  }
-  close(failure_);
+  if (!go_.is_open()) return;
+  kill(pid_, SIGKILL);  // it may be stopped
+  waitpid(pid_, nullptr, 0);
 }
 
 void HeldProgram::release() {
-  [[maybe_unused]] const ssize_t written = write(go_, "", 1);
-  close(go_);
-  go_ = -1;
+  [[maybe_unused]] const ssize_t written = write(go_.get(), "", 1);
+  go_ = Descriptor(-1);
 }
 
 int HeldProgram::failure() const {
   int error = 0;
-  return read(failure_, &error, sizeof error) == sizeof error ? error : 0;
+  return read(failure_.get(), &error, sizeof error) == sizeof error ? error : 0;
 }
 
 }  // namespace looptap

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "exporter/base/descriptor.h"
 #include "exporter/launch/given_attributes.h"
 #include "exporter/launch/program_environment.h"
 
@@ -37,8 +38,8 @@ class HeldProgram {
 
  private:
   pid_t pid_ = 0;
-  int go_ = -1;       // a byte: go. Its end without one: do not
-  int failure_ = -1;  // the errno of exec
+  Descriptor go_{-1};       // a byte: go. Its end without one: do not
+  Descriptor failure_{-1};  // the errno of exec
 };
 
 }  // namespace looptap

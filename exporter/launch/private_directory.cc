@@ -43,23 +43,19 @@ bool PrivateDirectory::make(const std::string& parent, mode_t mode) {
   for (int attempt = 0; attempt < kAttempts; attempt++) {
     path_ = parent + "/" + prefix() + "XXXXXX";
     if (!mkdtemp(path_.data())) return false;
-    lock_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (lock_ >= 0) {
+    lock_ = Descriptor(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (lock_.is_open()) {
       // Where there are no such locks, nobody who looks for abandoned ones gets one.
-      const bool locked = flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-      if (locked && is_at(lock_, path_) && fchmod(lock_, mode) == 0) return true;
-      close(lock_);
-      lock_ = -1;
+      const bool locked = flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+      if (locked && is_at(lock_.get(), path_) && fchmod(lock_.get(), mode) == 0) return true;
+      lock_ = Descriptor(-1);
     }
     rmdir(path_.c_str());
   }
   return false;
 }
 
-PrivateDirectory::~PrivateDirectory() {
-  remove_directory(lock_, path_.c_str());
-  close(lock_);
-}
+PrivateDirectory::~PrivateDirectory() { remove_directory(lock_.get(), path_.c_str()); }
 
 void remove_directory(int directory, const char* path) noexcept {
   const int again = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "exporter/base/descriptor.h"
+
 namespace looptap {
 
 class PrivateDirectory {
@@ -30,7 +32,7 @@ class PrivateDirectory {
   bool make(const std::string& parent, mode_t mode);
 
   std::string path_;
-  int lock_ = -1;
+  Descriptor lock_{-1};
 };
 
 /// Removes the files of an open directory, and then the directory. A directory within it stays, and it with that.

@@ -63,7 +63,7 @@ Counter wrong_settings(std::string_view setting) {
   static auto& family = counters("looptap_wrong_settings_total",
                                  "Settings in the environment of a process whose value the probe did not "
                                  "understand.");
-  return Counter(family.Add({{"setting", std::string(setting)}}));
+  return labelled(family, "setting", setting);
 }
 
 Counter inconsistent_reads() {
